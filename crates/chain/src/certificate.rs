@@ -1,0 +1,205 @@
+//! Validator sets and certificates.
+//!
+//! A certificate is valid only for distinct members of the registered set, at
+//! least a quorum of them, each with a valid signature over this very header.
+//! Nothing in it is taken from the prover: the set comes from the verifier.
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use tributary_types::codec::{Decode, DecodeError, Encode, Reader, decode_list, encode_list};
+use tributary_types::{Domain, Hash, PublicKey, Signature, SigningKey};
+
+use crate::header::Header;
+
+/// Most validators of one chain.
+pub const VALIDATORS_MAX: usize = 64;
+
+/// The registered validators of a chain, in their fixed order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ValidatorSet {
+    version: u64,
+    keys: Vec<PublicKey>,
+}
+
+/// Why a list of keys is no validator set.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ValidatorSetError {
+    /// Empty or beyond [`VALIDATORS_MAX`].
+    #[error("a validator set has 1 to {VALIDATORS_MAX} keys, found {0}")]
+    Size(usize),
+    /// The same key twice.
+    #[error("validator key {0} is listed twice")]
+    Duplicate(PublicKey),
+}
+
+impl ValidatorSet {
+    /// A set of distinct keys. `version` 0 is the genesis set.
+    ///
+    /// # Errors
+    /// [`ValidatorSetError`] for a bad size or a repeated key.
+    pub fn new(version: u64, keys: Vec<PublicKey>) -> Result<Self, ValidatorSetError> {
+        if keys.is_empty() || keys.len() > VALIDATORS_MAX {
+            return Err(ValidatorSetError::Size(keys.len()));
+        }
+        for (index, key) in keys.iter().enumerate() {
+            if keys[..index].contains(key) {
+                return Err(ValidatorSetError::Duplicate(*key));
+            }
+        }
+        Ok(Self { version, keys })
+    }
+
+    /// How many times the set has rotated.
+    #[must_use]
+    pub const fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The keys, in order; a validator's number is its index.
+    #[must_use]
+    pub fn keys(&self) -> &[PublicKey] {
+        &self.keys
+    }
+
+    /// Signatures that a certificate needs: more than half.
+    #[must_use]
+    pub fn quorum(&self) -> usize {
+        self.keys.len() / 2 + 1
+    }
+
+    /// The hash that headers name the set by.
+    #[must_use]
+    pub fn hash(&self) -> Hash {
+        Domain::ValidatorSet.hash_value(self)
+    }
+}
+
+impl Encode for ValidatorSet {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.version.encode(out);
+        encode_list(&self.keys, out);
+    }
+}
+
+impl Decode for ValidatorSet {
+    const BYTES_MIN: usize = 12;
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let version = u64::decode(reader)?;
+        let keys = decode_list(reader, "validators", VALIDATORS_MAX)?;
+        let found = keys.len() as u64;
+        Self::new(version, keys)
+            .map_err(|_| DecodeError::Invalid { what: "validator set", value: found })
+    }
+}
+
+/// One validator's signature over a header that it executed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vote {
+    /// Index in the validator set.
+    pub validator: u16,
+    /// Over [`Header::hash`].
+    pub signature: Signature,
+}
+tributary_types::canonical!(Vote { validator: u16, signature: Signature });
+
+impl Vote {
+    /// Signs a header.
+    #[must_use]
+    pub fn sign(validator: u16, key: &SigningKey, header_hash: &Hash) -> Self {
+        Self { validator, signature: key.sign(header_hash) }
+    }
+
+    /// Whether this is a signature of a member of `set` over `header_hash`.
+    ///
+    /// # Errors
+    /// [`CertificateError::UnknownValidator`] or [`CertificateError::WrongSignature`].
+    pub fn verify(&self, set: &ValidatorSet, header_hash: &Hash) -> Result<(), CertificateError> {
+        let unknown = CertificateError::UnknownValidator(self.validator);
+        let key = set.keys().get(usize::from(self.validator)).ok_or(unknown)?;
+        if key.verifies(header_hash, &self.signature) {
+            Ok(())
+        } else {
+            Err(CertificateError::WrongSignature(self.validator))
+        }
+    }
+}
+
+/// Signatures of a quorum over one header, ordered by validator.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Certificate {
+    /// Strictly ascending by validator.
+    pub votes: Vec<Vote>,
+}
+
+/// Why a certificate does not hold for a header.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum CertificateError {
+    /// The header names another validator set than the registered one.
+    #[error("header is of validator set {found}, registered is {expected}")]
+    WrongSet {
+        /// The registered set.
+        expected: Hash,
+        /// What the header names.
+        found: Hash,
+    },
+    /// Fewer signatures than the quorum.
+    #[error("{found} signatures, quorum is {needed}")]
+    NoQuorum {
+        /// Signatures present.
+        found: usize,
+        /// Signatures required.
+        needed: usize,
+    },
+    /// Not strictly ascending: a signer twice, or out of order.
+    #[error("validator {0} signs twice or out of order")]
+    NotAscending(u16),
+    /// No such member of the set.
+    #[error("validator {0} is not in the set")]
+    UnknownValidator(u16),
+    /// A signature does not verify.
+    #[error("signature of validator {0} is wrong")]
+    WrongSignature(u16),
+}
+
+impl Certificate {
+    /// Checks the certificate of `header` against the registered `set`. Cheap
+    /// checks come first.
+    ///
+    /// # Errors
+    /// [`CertificateError`] says which rule fails.
+    pub fn verify(
+        &self,
+        cluster: &Hash,
+        header: &Header,
+        set: &ValidatorSet,
+    ) -> Result<(), CertificateError> {
+        let expected = set.hash();
+        if header.validator_set != expected {
+            return Err(CertificateError::WrongSet { expected, found: header.validator_set });
+        }
+        let (found, needed) = (self.votes.len(), set.quorum());
+        if found < needed {
+            return Err(CertificateError::NoQuorum { found, needed });
+        }
+        for pair in self.votes.windows(2) {
+            if pair[0].validator >= pair[1].validator {
+                return Err(CertificateError::NotAscending(pair[1].validator));
+            }
+        }
+        let hash = header.hash(cluster);
+        self.votes.iter().try_for_each(|vote| vote.verify(set, &hash))
+    }
+}
+
+impl Encode for Certificate {
+    fn encode(&self, out: &mut Vec<u8>) {
+        encode_list(&self.votes, out);
+    }
+}
+
+impl Decode for Certificate {
+    const BYTES_MIN: usize = 4;
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self { votes: decode_list(reader, "votes", VALIDATORS_MAX)? })
+    }
+}

@@ -1,0 +1,257 @@
+//! Dense binary Merkle trees.
+//!
+//! Leaves keep their index for life. A level with an odd number of nodes is
+//! completed by the empty hash. The root alone does not fix the number of
+//! leaves, so whoever signs a root signs the count beside it
+//! ([`TreeCommitment`]). Leaf hashes come from another
+//! [`Domain`] than nodes, so that neither passes for the other.
+
+use std::sync::LazyLock;
+
+use serde::{Deserialize, Serialize};
+use tributary_types::codec::{Decode, DecodeError, Encode, Reader, decode_list, encode_list};
+use tributary_types::{Domain, Hash, canonical};
+
+/// Most levels of a path: trees of up to 2^32 leaves.
+pub const PATH_LENGTH_MAX: usize = 32;
+
+static EMPTY: LazyLock<Hash> = LazyLock::new(|| Domain::Empty.hash(&[]));
+
+fn parent(left: &Hash, right: &Hash) -> Hash {
+    let mut pair = [0; 64];
+    pair[..32].copy_from_slice(left.as_bytes());
+    pair[32..].copy_from_slice(right.as_bytes());
+    Domain::Node.hash(&pair)
+}
+
+/// Root and number of leaves of a tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TreeCommitment {
+    /// Merkle root; the empty hash for no leaves.
+    pub root: Hash,
+    /// Number of leaves.
+    pub count: u64,
+}
+canonical!(TreeCommitment { root: Hash, count: u64 });
+
+/// The siblings from a leaf up to the root.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MerklePath {
+    /// Index of the leaf.
+    pub index: u64,
+    /// Lowest level first.
+    pub siblings: Vec<Hash>,
+}
+
+impl Encode for MerklePath {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.index.encode(out);
+        encode_list(&self.siblings, out);
+    }
+}
+
+impl Decode for MerklePath {
+    const BYTES_MIN: usize = 12;
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            index: u64::decode(reader)?,
+            siblings: decode_list(reader, "merkle siblings", PATH_LENGTH_MAX)?,
+        })
+    }
+}
+
+impl MerklePath {
+    /// Whether `leaf` stands at this path's index in the committed tree. The
+    /// path must have exactly the tree's depth.
+    #[must_use]
+    pub fn proves(&self, leaf: &Hash, tree: &TreeCommitment) -> bool {
+        if self.index >= tree.count || self.siblings.len() != depth(tree.count) {
+            return false;
+        }
+        let mut index = self.index;
+        let mut hash = *leaf;
+        for sibling in &self.siblings {
+            hash =
+                if index & 1 == 0 { parent(&hash, sibling) } else { parent(sibling, &hash) };
+            index >>= 1;
+        }
+        hash == tree.root
+    }
+}
+
+/// Levels above the leaves of a tree of `count` leaves.
+fn depth(count: u64) -> usize {
+    if count <= 1 { 0 } else { (u64::BITS - (count - 1).leading_zeros()) as usize }
+}
+
+/// A tree held in memory, level by level, updated in place.
+///
+/// Writes go to leaves ([`DenseTree::set`], [`DenseTree::push`]); the inner
+/// nodes follow in one pass per block by [`DenseTree::commit`].
+#[derive(Debug, Clone, Default)]
+pub struct DenseTree {
+    /// `levels[0]` are the leaves; each further level has half as many.
+    levels: Vec<Vec<Hash>>,
+    /// Leaves written since the last commit; unsorted, may repeat.
+    touched: Vec<u32>,
+}
+
+impl DenseTree {
+    /// A tree of these leaves, committed.
+    #[must_use]
+    pub fn from_leaves(leaves: Vec<Hash>) -> Self {
+        let mut levels = vec![leaves];
+        while levels[levels.len() - 1].len() > 1 {
+            let below = &levels[levels.len() - 1];
+            let level = below.chunks(2).map(pair_hash).collect();
+            levels.push(level);
+        }
+        Self { levels, touched: Vec::new() }
+    }
+
+    /// Number of leaves.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.levels.first().map_or(0, Vec::len)
+    }
+
+    /// Whether there are no leaves.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Appends a leaf.
+    ///
+    /// # Panics
+    /// From 2^32 leaves on; tables that use a tree have lower limits.
+    pub fn push(&mut self, leaf: Hash) {
+        if self.levels.is_empty() {
+            self.levels.push(Vec::new());
+        }
+        let index = u32::try_from(self.levels[0].len()).expect("tables are bounded below 2^32");
+        self.levels[0].push(leaf);
+        self.touched.push(index);
+    }
+
+    /// Replaces a leaf.
+    ///
+    /// # Panics
+    /// If there is no leaf `index`.
+    pub fn set(&mut self, index: u32, leaf: Hash) {
+        self.levels[0][index as usize] = leaf;
+        self.touched.push(index);
+    }
+
+    /// Recomputes the nodes above the touched leaves, each once.
+    pub fn commit(&mut self) -> TreeCommitment {
+        let mut touched = std::mem::take(&mut self.touched);
+        touched.sort_unstable();
+        touched.dedup();
+        let mut level = 0;
+        while !self.levels.is_empty() && self.levels[level].len() > 1 {
+            if self.levels.len() == level + 1 {
+                self.levels.push(Vec::new());
+            }
+            let (lower, upper) = self.levels.split_at_mut(level + 1);
+            let (below, above) = (&lower[level], &mut upper[0]);
+            above.resize(below.len().div_ceil(2), *EMPTY);
+            for index in &mut touched {
+                *index >>= 1;
+            }
+            touched.dedup();
+            for index in &touched {
+                let start = 2 * *index as usize;
+                let end = (start + 2).min(below.len());
+                above[*index as usize] = pair_hash(&below[start..end]);
+            }
+            level += 1;
+        }
+        touched.clear();
+        self.touched = touched;
+        self.commitment()
+    }
+
+    /// Root and count as of the last commit.
+    #[must_use]
+    pub fn commitment(&self) -> TreeCommitment {
+        debug_assert!(self.touched.is_empty(), "commit before reading the root");
+        let root = self.levels.last().and_then(|level| level.first()).copied();
+        TreeCommitment { root: root.unwrap_or(*EMPTY), count: self.len() as u64 }
+    }
+
+    /// The path of leaf `index` as of the last commit, or `None` beyond the end.
+    #[must_use]
+    pub fn path(&self, index: u32) -> Option<MerklePath> {
+        if index as usize >= self.len() {
+            return None;
+        }
+        let mut position = index as usize;
+        let mut siblings = Vec::with_capacity(self.levels.len());
+        for level in self.levels.iter().take(self.levels.len() - 1) {
+            siblings.push(level.get(position ^ 1).copied().unwrap_or(*EMPTY));
+            position >>= 1;
+        }
+        Some(MerklePath { index: u64::from(index), siblings })
+    }
+}
+
+fn pair_hash(pair: &[Hash]) -> Hash {
+    match pair {
+        [left, right] => parent(left, right),
+        [left] => parent(left, &EMPTY),
+        _ => *EMPTY,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn leaf(number: u32) -> Hash {
+        Domain::Account.hash(&number.to_le_bytes())
+    }
+
+    #[test]
+    fn incremental_and_whole_trees_agree_at_every_size() {
+        let mut tree = DenseTree::default();
+        for count in 1..=70_u32 {
+            tree.push(leaf(count - 1));
+            tree.set(count / 2, leaf(1_000 + count));
+            let commitment = tree.commit();
+            let whole = DenseTree::from_leaves(tree.levels[0].clone());
+            assert_eq!(commitment, whole.commitment(), "{count} leaves");
+            for index in 0..count {
+                let path = tree.path(index).unwrap();
+                assert!(path.proves(&tree.levels[0][index as usize], &commitment));
+            }
+        }
+    }
+
+    #[test]
+    fn a_path_proves_nothing_else() {
+        let tree = DenseTree::from_leaves((0..11).map(leaf).collect());
+        let commitment = tree.commitment();
+        let path = tree.path(10).unwrap();
+        assert!(path.proves(&leaf(10), &commitment));
+        assert!(!path.proves(&leaf(9), &commitment));
+        for wrong_index in 0..16 {
+            let moved = MerklePath { index: wrong_index, ..path.clone() };
+            assert_eq!(moved.proves(&leaf(10), &commitment), wrong_index == 10);
+        }
+        let mut short = path.clone();
+        short.siblings.pop();
+        assert!(!short.proves(&leaf(10), &commitment));
+        let miscounted = TreeCommitment { count: 17, ..commitment };
+        assert!(!path.proves(&leaf(10), &miscounted));
+    }
+
+    #[test]
+    fn trees_of_different_sizes_have_different_commitments() {
+        let three = DenseTree::from_leaves((0..3).map(leaf).collect()).commitment();
+        let mut padded: Vec<_> = (0..3).map(leaf).collect();
+        padded.push(*EMPTY);
+        assert_ne!(three, DenseTree::from_leaves(padded).commitment());
+        assert_eq!(DenseTree::default().commit(), TreeCommitment { root: *EMPTY, count: 0 });
+    }
+}

@@ -1,0 +1,3 @@
+//! Floor 3: one replicated chain, sans-IO.
+
+pub mod store;

@@ -1,0 +1,348 @@
+//! The canonical encoding: little-endian integers, length-prefixed lists,
+//! fields in declaration order. One value, one encoding.
+//!
+//! Decoding is bounded: a length prefix is checked against the bytes that are
+//! left before anything is allocated, and [`decode_exact`] refuses trailing
+//! bytes. The format is deliberately not self-describing; a change of layout
+//! is a change of the [`crate::hash::Domain`] tag of what contains it.
+
+use thiserror::Error;
+
+/// Why bytes are not the canonical encoding of a value.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum DecodeError {
+    /// The input ended early.
+    #[error("{needed} bytes needed for {what}, {left} left")]
+    Truncated {
+        /// What was being read.
+        what: &'static str,
+        /// Bytes required.
+        needed: usize,
+        /// Bytes available.
+        left: usize,
+    },
+    /// A tag, flag or enumeration value that no version defines.
+    #[error("{value} is not a valid {what}")]
+    Invalid {
+        /// What was being read.
+        what: &'static str,
+        /// The offending value.
+        value: u64,
+    },
+    /// A list longer than its named limit.
+    #[error("{what} has {found} elements, at most {limit} are allowed")]
+    TooMany {
+        /// What was being read.
+        what: &'static str,
+        /// Elements announced.
+        found: usize,
+        /// The named limit.
+        limit: usize,
+    },
+    /// Bytes after the end of the value.
+    #[error("{0} bytes after the end of the value")]
+    Trailing(usize),
+}
+
+/// A cursor over bytes that are being decoded.
+#[derive(Debug, Clone)]
+pub struct Reader<'a> {
+    bytes: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    /// Starts at the first byte.
+    #[must_use]
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes }
+    }
+
+    /// Takes the next `count` bytes.
+    ///
+    /// # Errors
+    /// [`DecodeError::Truncated`] if fewer are left.
+    pub fn take(&mut self, count: usize, what: &'static str) -> Result<&'a [u8], DecodeError> {
+        match self.bytes.split_at_checked(count) {
+            Some((head, tail)) => {
+                self.bytes = tail;
+                Ok(head)
+            }
+            None => Err(DecodeError::Truncated { what, needed: count, left: self.bytes.len() }),
+        }
+    }
+
+    /// Takes a fixed-size array.
+    ///
+    /// # Errors
+    /// [`DecodeError::Truncated`] if fewer than `N` bytes are left.
+    pub fn array<const N: usize>(&mut self, what: &'static str) -> Result<[u8; N], DecodeError> {
+        let left = self.bytes.len();
+        match self.bytes.split_first_chunk::<N>() {
+            Some((head, tail)) => {
+                self.bytes = tail;
+                Ok(*head)
+            }
+            None => Err(DecodeError::Truncated { what, needed: N, left }),
+        }
+    }
+
+    /// Reads a `u32` element count and checks it against `limit` and against
+    /// the bytes left, given that an element takes at least `element_bytes_min`.
+    ///
+    /// # Errors
+    /// [`DecodeError::TooMany`] or [`DecodeError::Truncated`].
+    pub fn count(
+        &mut self,
+        what: &'static str,
+        limit: usize,
+        element_bytes_min: usize,
+    ) -> Result<usize, DecodeError> {
+        let found = u32::decode(self)? as usize;
+        if found > limit {
+            return Err(DecodeError::TooMany { what, found, limit });
+        }
+        let needed = found.saturating_mul(element_bytes_min);
+        if needed > self.bytes.len() {
+            return Err(DecodeError::Truncated { what, needed, left: self.bytes.len() });
+        }
+        Ok(found)
+    }
+
+    /// Bytes not read yet.
+    #[must_use]
+    pub fn remaining(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Ends the value.
+    ///
+    /// # Errors
+    /// [`DecodeError::Trailing`] if bytes are left.
+    pub fn finish(self) -> Result<(), DecodeError> {
+        if self.bytes.is_empty() { Ok(()) } else { Err(DecodeError::Trailing(self.bytes.len())) }
+    }
+}
+
+/// A value with a canonical encoding.
+pub trait Encode {
+    /// Appends the canonical bytes to `out`.
+    fn encode(&self, out: &mut Vec<u8>);
+
+    /// The canonical bytes alone.
+    fn to_bytes(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.encode(&mut out);
+        out
+    }
+}
+
+/// A value that can be read back from its canonical encoding.
+pub trait Decode: Sized {
+    /// Fewest bytes that any value of this type takes; bounds allocations.
+    const BYTES_MIN: usize;
+
+    /// Reads one value.
+    ///
+    /// # Errors
+    /// [`DecodeError`] if the bytes are not canonical.
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError>;
+}
+
+/// Decodes a value that fills `bytes` completely.
+///
+/// # Errors
+/// [`DecodeError`], also for trailing bytes.
+pub fn decode_exact<T: Decode>(bytes: &[u8]) -> Result<T, DecodeError> {
+    let mut reader = Reader::new(bytes);
+    let value = T::decode(&mut reader)?;
+    reader.finish()?;
+    Ok(value)
+}
+
+macro_rules! integer {
+    ($($type:ty),*) => {$(
+        impl Encode for $type {
+            fn encode(&self, out: &mut Vec<u8>) {
+                out.extend_from_slice(&self.to_le_bytes());
+            }
+        }
+        impl Decode for $type {
+            const BYTES_MIN: usize = size_of::<$type>();
+            fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+                Ok(<$type>::from_le_bytes(reader.array(stringify!($type))?))
+            }
+        }
+    )*};
+}
+integer!(u8, u16, u32, u64, u128);
+
+impl Encode for bool {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.push(u8::from(*self));
+    }
+}
+
+impl Decode for bool {
+    const BYTES_MIN: usize = 1;
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        match u8::decode(reader)? {
+            0 => Ok(false),
+            1 => Ok(true),
+            other => Err(DecodeError::Invalid { what: "flag", value: u64::from(other) }),
+        }
+    }
+}
+
+impl<const N: usize> Encode for [u8; N] {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self);
+    }
+}
+
+impl<const N: usize> Decode for [u8; N] {
+    const BYTES_MIN: usize = N;
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        reader.array("byte array")
+    }
+}
+
+impl<T: Encode> Encode for Option<T> {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.is_some().encode(out);
+        if let Some(value) = self {
+            value.encode(out);
+        }
+    }
+}
+
+impl<T: Decode> Decode for Option<T> {
+    const BYTES_MIN: usize = 1;
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(if bool::decode(reader)? { Some(T::decode(reader)?) } else { None })
+    }
+}
+
+impl<T: Encode> Encode for Vec<T> {
+    fn encode(&self, out: &mut Vec<u8>) {
+        encode_list(self, out);
+    }
+}
+
+impl<T: Decode> Decode for Vec<T> {
+    const BYTES_MIN: usize = 4;
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        decode_list(reader, "list", LIST_LENGTH_MAX)
+    }
+}
+
+impl<A: Encode, B: Encode> Encode for (A, B) {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.0.encode(out);
+        self.1.encode(out);
+    }
+}
+
+impl<A: Decode, B: Decode> Decode for (A, B) {
+    const BYTES_MIN: usize = A::BYTES_MIN + B::BYTES_MIN;
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok((A::decode(reader)?, B::decode(reader)?))
+    }
+}
+
+/// Elements in a list that names no smaller limit of its own.
+pub const LIST_LENGTH_MAX: usize = 1 << 24;
+
+/// Appends a `u32` count and the elements.
+///
+/// # Panics
+/// If the list is longer than `u32::MAX`: no list in memory is.
+pub fn encode_list<T: Encode>(list: &[T], out: &mut Vec<u8>) {
+    let count = u32::try_from(list.len()).expect("lists are bounded far below 2^32 elements");
+    count.encode(out);
+    for item in list {
+        item.encode(out);
+    }
+}
+
+/// Reads a list of at most `limit` elements.
+///
+/// # Errors
+/// [`DecodeError::TooMany`] beyond `limit`; whatever an element's decoding gives.
+pub fn decode_list<T: Decode>(
+    reader: &mut Reader<'_>,
+    what: &'static str,
+    limit: usize,
+) -> Result<Vec<T>, DecodeError> {
+    let count = reader.count(what, limit, T::BYTES_MIN)?;
+    let mut list = Vec::with_capacity(count);
+    for _ in 0..count {
+        list.push(T::decode(reader)?);
+    }
+    Ok(list)
+}
+
+/// Implements [`Encode`] and [`Decode`] for a struct, field by field.
+///
+/// ```
+/// use tributary_types::canonical;
+/// #[derive(Debug, PartialEq)]
+/// struct Pair { left: u16, right: u64 }
+/// canonical!(Pair { left: u16, right: u64 });
+/// ```
+#[macro_export]
+macro_rules! canonical {
+    ($name:ident { $($field:ident : $type:ty),+ $(,)? }) => {
+        impl $crate::codec::Encode for $name {
+            fn encode(&self, out: &mut Vec<u8>) {
+                $( $crate::codec::Encode::encode(&self.$field, out); )+
+            }
+        }
+        impl $crate::codec::Decode for $name {
+            const BYTES_MIN: usize = 0 $( + <$type as $crate::codec::Decode>::BYTES_MIN )+;
+            fn decode(
+                reader: &mut $crate::codec::Reader<'_>,
+            ) -> Result<Self, $crate::codec::DecodeError> {
+                Ok(Self { $( $field: <$type as $crate::codec::Decode>::decode(reader)?, )+ })
+            }
+        }
+    };
+}
+
+/// Implements [`Encode`] and [`Decode`] for an enum of one-field variants,
+/// each with its stable tag byte.
+///
+/// ```
+/// use tributary_types::canonical_enum;
+/// #[derive(Debug, PartialEq)]
+/// enum Either { Left(u16), Right(u64) }
+/// canonical_enum!(Either, "either", { 1 => Left(u16), 2 => Right(u64) });
+/// ```
+#[macro_export]
+macro_rules! canonical_enum {
+    ($name:ident, $what:literal, { $($tag:literal => $variant:ident($type:ty)),+ $(,)? }) => {
+        impl $crate::codec::Encode for $name {
+            fn encode(&self, out: &mut Vec<u8>) {
+                match self {
+                    $( Self::$variant(value) => {
+                        out.push($tag);
+                        $crate::codec::Encode::encode(value, out);
+                    } )+
+                }
+            }
+        }
+        impl $crate::codec::Decode for $name {
+            const BYTES_MIN: usize = 1;
+            fn decode(
+                reader: &mut $crate::codec::Reader<'_>,
+            ) -> Result<Self, $crate::codec::DecodeError> {
+                match <u8 as $crate::codec::Decode>::decode(reader)? {
+                    $( $tag => Ok(Self::$variant(<$type as $crate::codec::Decode>::decode(reader)?)), )+
+                    other => Err($crate::codec::DecodeError::Invalid {
+                        what: $what,
+                        value: u64::from(other),
+                    }),
+                }
+            }
+        }
+    };
+}

@@ -1,0 +1,228 @@
+//! BLAKE3 hashes with a domain tag per use.
+//!
+//! Each [`Domain`] is one context of BLAKE3's `derive_key` mode (BLAKE3
+//! specification, section 2.3), so a value hashed for one purpose never
+//! collides with one hashed for another, and a Merkle leaf never looks like a
+//! node.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::LazyLock;
+
+use blake3::hazmat::{ContextKey, HasherExt, hash_derive_key_context};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::codec::{Decode, DecodeError, Encode, Reader};
+
+/// 32 bytes of BLAKE3.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Hash([u8; 32]);
+
+impl Hash {
+    /// The all-zero value: "nothing yet" in digests and parents. Never the
+    /// hash of anything known.
+    pub const ZERO: Self = Self([0; 32]);
+
+    /// Wraps raw bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The raw bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Display for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for byte in self.0 {
+            write!(f, "{byte:02x}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// The text is not 64 hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("expected {expected} hexadecimal digits")]
+pub struct HexError {
+    /// Digits required.
+    pub expected: usize,
+}
+
+/// Parses lower- or upper-case hexadecimal into exactly `N` bytes.
+///
+/// # Errors
+/// [`HexError`] for any other length or character.
+pub fn parse_hex<const N: usize>(text: &str) -> Result<[u8; N], HexError> {
+    let error = HexError { expected: 2 * N };
+    if text.len() != 2 * N || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(error);
+    }
+    let mut bytes = [0; N];
+    for (index, byte) in bytes.iter_mut().enumerate() {
+        let digits = &text[2 * index..2 * index + 2];
+        *byte = u8::from_str_radix(digits, 16).map_err(|_| error.clone())?;
+    }
+    Ok(bytes)
+}
+
+impl FromStr for Hash {
+    type Err = HexError;
+    fn from_str(text: &str) -> Result<Self, HexError> {
+        parse_hex(text).map(Self)
+    }
+}
+
+impl Serialize for Hash {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            serializer.collect_str(self)
+        } else {
+            self.0.serialize(serializer)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Hash {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        } else {
+            <[u8; 32]>::deserialize(deserializer).map(Self)
+        }
+    }
+}
+
+impl Encode for Hash {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.0);
+    }
+}
+
+impl Decode for Hash {
+    const BYTES_MIN: usize = 32;
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        reader.array("hash").map(Self)
+    }
+}
+
+macro_rules! domains {
+    ($($(#[$doc:meta])* $name:ident = $context:literal),+ $(,)?) => {
+        /// What a hash is for. The context strings never change meaning.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[repr(usize)]
+        pub enum Domain { $($(#[$doc])* $name),+ }
+
+        const CONTEXTS: &[&str] = &[$($context),+];
+    };
+}
+
+domains! {
+    /// A genesis file: the identity of a cluster.
+    Genesis = "tributary 2026 genesis v1",
+    /// A block header: what validators sign.
+    Header = "tributary 2026 header v1",
+    /// A block body.
+    Body = "tributary 2026 body v1",
+    /// A batch: what an institution signs.
+    Batch = "tributary 2026 batch v1",
+    /// A payment: what an owner key signs.
+    Payment = "tributary 2026 payment v1",
+    /// Leaf of the receipts tree: a payment or operation with its receipt.
+    Outcome = "tributary 2026 outcome leaf v1",
+    /// Leaf of the accounts tree.
+    Account = "tributary 2026 account leaf v1",
+    /// Leaf of the proxies tree (user chain).
+    Proxy = "tributary 2026 proxy leaf v1",
+    /// Leaf of the merchants tree (HF chain).
+    Merchant = "tributary 2026 merchant leaf v1",
+    /// Leaf of the channels tree.
+    Channel = "tributary 2026 channel leaf v1",
+    /// An empty Merkle tree and the padding of one.
+    Empty = "tributary 2026 merkle empty v1",
+    /// Inner node of every Merkle tree.
+    Node = "tributary 2026 merkle node v1",
+    /// Root over the named parts of a state.
+    State = "tributary 2026 state root v1",
+    /// One small part of a state (registry, cursors, waiting refunds …).
+    StatePart = "tributary 2026 state part v1",
+    /// Running digest of one bucket of the id window.
+    IdBucket = "tributary 2026 id window bucket v1",
+    /// Running digest of a channel.
+    Message = "tributary 2026 channel message v1",
+    /// A settlement statement, for the link to its predecessor.
+    Statement = "tributary 2026 statement v1",
+    /// A validator set.
+    ValidatorSet = "tributary 2026 validator set v1",
+    /// Serial and slot of an account that is derived from a name.
+    AccountName = "tributary 2026 account name v1",
+    /// Fingerprint of a payment or operation in the id window.
+    Content = "tributary 2026 content fingerprint v1",
+    /// The route table.
+    Routes = "tributary 2026 route table v1",
+    /// A page of a checkpoint.
+    Page = "tributary 2026 state page v1",
+}
+
+static CONTEXT_KEYS: LazyLock<Vec<ContextKey>> =
+    LazyLock::new(|| CONTEXTS.iter().map(|context| hash_derive_key_context(context)).collect());
+
+impl Domain {
+    /// Hashes one byte string.
+    #[must_use]
+    pub fn hash(self, bytes: &[u8]) -> Hash {
+        let mut hasher = blake3::Hasher::new_from_context_key(&CONTEXT_KEYS[self as usize]);
+        hasher.update(bytes);
+        Hash(*hasher.finalize().as_bytes())
+    }
+
+    /// Hashes the concatenation of `parts`; callers make the split unambiguous
+    /// by fixed lengths or length prefixes.
+    #[must_use]
+    pub fn hash_parts(self, parts: &[&[u8]]) -> Hash {
+        let mut hasher = blake3::Hasher::new_from_context_key(&CONTEXT_KEYS[self as usize]);
+        for part in parts {
+            hasher.update(part);
+        }
+        Hash(*hasher.finalize().as_bytes())
+    }
+
+    /// Hashes the canonical encoding of a value.
+    #[must_use]
+    pub fn hash_value(self, value: &impl Encode) -> Hash {
+        self.hash(&value.to_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn domains_separate_equal_bytes() {
+        assert_ne!(Domain::Header.hash(b"x"), Domain::Body.hash(b"x"));
+        assert_eq!(Domain::Node.hash(b"ab"), Domain::Node.hash_parts(&[b"a", b"b"]));
+    }
+
+    #[test]
+    fn hash_matches_the_derive_key_mode_of_blake3() {
+        let ours = Domain::Header.hash(b"payment");
+        assert_eq!(ours.0, blake3::derive_key("tributary 2026 header v1", b"payment"));
+    }
+
+    #[test]
+    fn contexts_are_distinct() {
+        let distinct: std::collections::BTreeSet<_> = CONTEXTS.iter().collect();
+        assert_eq!(distinct.len(), CONTEXTS.len());
+    }
+}
