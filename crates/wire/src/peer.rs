@@ -1,0 +1,16 @@
+//! Between the replicas of one chain: opaque frames of floor 3, per chain.
+
+use serde::{Deserialize, Serialize};
+use tributary_types::ChainId;
+
+/// One message from a validator of a chain to another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerFrame {
+    /// The chain both replicas belong to.
+    pub chain: ChainId,
+    /// The sender's index in the validator set; the receiver checks it against
+    /// the sender's certificate.
+    pub from: u16,
+    /// Canonical bytes of the replica's message.
+    pub message: Vec<u8>,
+}
