@@ -56,8 +56,24 @@ impl AccountClass {
     }
 }
 
+impl Encode for AccountClass {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.push(*self as u8);
+    }
+}
+
+impl Decode for AccountClass {
+    const BYTES_MIN: usize = 1;
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let value = u8::decode(reader)?;
+        Self::from_u8(value)
+            .ok_or(DecodeError::Invalid { what: "account class", value: u64::from(value) })
+    }
+}
+
 /// One of [`Slot::COUNT`] placement units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u16")]
 pub struct Slot(u16);
 
 impl Slot {
@@ -74,6 +90,33 @@ impl Slot {
     #[must_use]
     pub const fn get(self) -> u16 {
         self.0
+    }
+}
+
+impl TryFrom<u16> for Slot {
+    type Error = AccountIdError;
+    fn try_from(number: u16) -> Result<Self, AccountIdError> {
+        Self::new(number).ok_or(AccountIdError::Slot(number))
+    }
+}
+
+impl fmt::Display for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Encode for Slot {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.0.encode(out);
+    }
+}
+
+impl Decode for Slot {
+    const BYTES_MIN: usize = 2;
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let number = u16::decode(reader)?;
+        Self::new(number).ok_or(DecodeError::Invalid { what: "slot", value: u64::from(number) })
     }
 }
 
@@ -198,7 +241,12 @@ const PREFIX: &str = "tacc";
 const SERIAL_BITS: u32 = 80;
 
 impl AccountId {
-    fn from_parts(class: AccountClass, slot: u16, institution: InstitutionId, serial: u128) -> Self {
+    fn from_parts(
+        class: AccountClass,
+        slot: u16,
+        institution: InstitutionId,
+        serial: u128,
+    ) -> Self {
         Self(
             u128::from(class as u8) << 120
                 | u128::from(slot) << 104
@@ -213,7 +261,7 @@ impl AccountId {
     /// [`AccountIdError`] for an undefined class or a slot out of range.
     pub fn from_u128(raw: u128) -> Result<Self, AccountIdError> {
         let id = Self(raw);
-        let class_byte = (raw >> 120) as u8;
+        let class_byte = id.class_byte();
         let class = AccountClass::from_u8(class_byte).ok_or(AccountIdError::Class(class_byte))?;
         let slot = id.slot_field();
         let routed = matches!(class, AccountClass::User | AccountClass::Hf);
@@ -260,14 +308,20 @@ impl AccountId {
     /// What the account is for.
     #[must_use]
     pub fn class(self) -> AccountClass {
-        AccountClass::from_u8((self.0 >> 120) as u8).unwrap_or(AccountClass::User)
+        AccountClass::from_u8(self.class_byte()).unwrap_or(AccountClass::User)
+    }
+
+    /// The top byte; a defined class in every id that exists.
+    const fn class_byte(self) -> u8 {
+        self.0.to_be_bytes()[0]
     }
 
     /// The raw 16-bit slot field: a slot, or the chain of an issuer or control
     /// account.
     #[must_use]
     pub const fn slot_field(self) -> u16 {
-        (self.0 >> 104) as u16
+        let bytes = self.0.to_be_bytes();
+        u16::from_be_bytes([bytes[1], bytes[2]])
     }
 
     /// The routing slot of a user or HF account.
@@ -291,7 +345,8 @@ impl AccountId {
     /// The sponsoring institution.
     #[must_use]
     pub const fn institution(self) -> InstitutionId {
-        InstitutionId::new((self.0 >> SERIAL_BITS) as u32 & InstitutionId::MAX.get())
+        let bytes = self.0.to_be_bytes();
+        InstitutionId::new(u32::from_be_bytes([0, bytes[3], bytes[4], bytes[5]]))
     }
 
     /// Whether this id is the one derived from `institution` and `name`,
