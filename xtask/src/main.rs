@@ -1,0 +1,77 @@
+//! `cargo xtask`: the repository's chores, in Rust.
+//!
+//! Two kinds, never mixed: gates, which read and judge (`test`, `tidy`), and
+//! `fix`, the only one that rewrites sources. This crate depends on nothing
+//! that needs C++ or libclang, because `setup` is what installs those.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+mod command;
+mod demo;
+mod deny;
+mod fix;
+mod lines;
+mod readme;
+mod repository;
+mod setup;
+mod source;
+mod test;
+mod tidy;
+
+/// The chores of the Tributary repository.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Install what the build lacks (Debian packages, Rust components), or say how
+    Setup {
+        /// Only print the commands that would install it
+        #[arg(long)]
+        print: bool,
+    },
+    /// Build everything, start a local cluster, pay, settle and check the books
+    Demo {
+        /// Stop after the check instead of staying up until Ctrl-C
+        #[arg(long)]
+        once: bool,
+    },
+    /// Run everything that CI runs
+    Test,
+    /// Check the rules of the repository that no compiler knows
+    Tidy,
+    /// Rewrite: format, and apply what clippy can fix by itself
+    Fix,
+    /// Count the lines of Rust per crate
+    Lines,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().chore {
+        Chore::Setup { print: true } => setup::print(),
+        Chore::Setup { print: false } => setup::install(),
+        Chore::Demo { once } => demo::run(once),
+        Chore::Test => return test::run(),
+        Chore::Tidy => tidy::run(),
+        Chore::Fix => fix::run(),
+        Chore::Lines => lines::run(),
+    };
+    finish(outcome)
+}
+
+fn finish(outcome: Result<()>) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
