@@ -9,7 +9,7 @@ use super::Finding;
 use crate::repository::{Package, Repository};
 
 /// The floor of each crate; without one it may not be in the workspace.
-const FLOORS: [(&str, u8); 19] = [
+const FLOORS: [(&str, u8); 20] = [
     ("tributary-types", 0),
     ("tributary-chain", 1),
     ("tributary-routing", 1),
@@ -18,6 +18,7 @@ const FLOORS: [(&str, u8); 19] = [
     ("tributary-storage", 4),
     ("tributary-transport", 4),
     ("tributary-wire", 4),
+    ("tributary-service", 4),
     ("tributary-host", 5),
     ("tributary-client", 5),
     ("tributary-router", SERVICES),
