@@ -188,9 +188,7 @@ impl fmt::Debug for Reference {
 }
 
 /// One payment: 88 bytes, little-endian, no padding.
-#[derive(
-    Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
-)]
+#[derive(Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct PaymentRecord {
     id: [u8; 16],
