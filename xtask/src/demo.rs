@@ -18,7 +18,7 @@ use crate::{command, readme, setup};
 /// When something the build needs is missing, the build fails, or the binary
 /// cannot be started.
 pub fn run(once: bool) -> Result<()> {
-    setup::install()?;
+    setup::install_packages()?;
     command::run(&mut command::cargo(["build", "--release", "--locked", "--workspace", "--bins"]))?;
     let binary = target_dir()?.join("release").join("tributary");
     if !binary.is_file() {

@@ -49,16 +49,31 @@ const NEEDS: [Need; 3] = [
 /// Parts of the Rust toolchain that rustup's minimal profile leaves out.
 const COMPONENTS: [(&str, &str); 2] = [("clippy", "cargo-clippy"), ("rustfmt", "cargo-fmt")];
 
-/// Installs what is missing; says nothing and is quick when nothing is.
+/// Installs what the build and the gates lack; quick and silent when that is nothing.
 ///
 /// # Errors
 ///
 /// When something is missing and cannot be installed by this user.
 pub fn install() -> Result<()> {
-    let components = missing_components();
-    if !components.is_empty() {
-        command::run(command::program("rustup").args(["component", "add"]).args(&components))?;
+    install_components()?;
+    install_packages()
+}
+
+fn install_components() -> Result<()> {
+    let missing = missing_components();
+    if missing.is_empty() {
+        return Ok(());
     }
+    command::run(command::program("rustup").args(["component", "add"]).args(&missing))
+        .with_context(|| format!("the gates need {} of the Rust toolchain", missing.join(", ")))
+}
+
+/// Installs what the build lacks; quick and silent when that is nothing.
+///
+/// # Errors
+///
+/// As [`install`].
+pub fn install_packages() -> Result<()> {
     let missing = missing_needs()?;
     if missing.is_empty() {
         return Ok(());
