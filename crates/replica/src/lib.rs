@@ -1,3 +1,37 @@
-//! Floor 3: one replicated chain, sans-IO.
+//! Floor 3: one replicated chain, sans-IO: consensus and ledger in one state
+//! machine.
+//!
+//! The replica opens no file or socket, reads no clock and draws no
+//! randomness. The host feeds it and carries out what it asks for:
+//!
+//! ```text
+//! Replica::new(ReplicaConfig, &Genesis, Restored) -> Result<Replica, StartError>
+//!
+//! handle_tick(Now)                              every tick_ms or more often
+//! handle_peer(from: u16, PeerMessage)           -> Result<(), PeerError>
+//! handle_submit(RequestId, Batch)               signature verified by the host
+//! handle_delivery(RequestId, Delivery)
+//! handle_read(RequestId)
+//! handle_persisted(number: u64)                 answers Effect::Persist
+//! handle_checkpointed(index: u64)               answers Effect::SaveCheckpoint
+//! handle_snapshot_sent(to: u16)                 answers Effect::SendSnapshot
+//! handle_snapshot_failed(to: u16)
+//! handle_peer_unreachable(peer: u16)
+//! handle_resign()                               orderly shutdown
+//!
+//! poll_effect() -> Option<Effect>               until None, after every input
+//! ledger() -> &Ledger    status() -> ReplicaStatus
+//! is_leader() -> bool    leader_hint() -> Option<u16>
+//! certificate_of_last() -> Option<(&Header, &Certificate)>
+//! ```
 
+pub mod config;
+pub mod effect;
+pub mod peer;
 pub mod store;
+
+pub use config::{Limits, ReplicaConfig, Restored, StartError};
+pub use effect::{
+    Effect, ExecutedBlock, Fatality, Now, PeerError, Reply, ReplicaStatus, RequestId,
+};
+pub use peer::{ClockNotice, HeaderVote, PeerMessage, SnapshotMessage};
