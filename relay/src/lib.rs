@@ -1,1 +1,3 @@
-//! Placeholder.
+//! Floor 6: the relay, which carries proved messages between chains.
+
+pub mod config;
