@@ -1,0 +1,123 @@
+//! Clusters on this machine: created, started, watched, stopped.
+
+mod create;
+pub mod layout;
+mod processes;
+pub mod status;
+mod supervisor;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use nix::sys::signal::Signal;
+use tributary_service::Topology;
+
+use crate::arguments::{ClusterCommand, UpArguments};
+use crate::output::Format;
+use layout::{Layout, SUPERVISOR};
+
+/// How long a starting cluster may take until every process is ready.
+const READY_WAIT: Duration = Duration::from_secs(60);
+/// How long a stopping cluster may take.
+const STOP_WAIT: Duration = Duration::from_secs(60);
+/// How often a condition is looked at while waiting.
+const POLL: Duration = Duration::from_millis(25);
+
+/// Runs one `cluster` verb.
+///
+/// # Errors
+/// One sentence for the user.
+pub async fn run(
+    command: ClusterCommand,
+    cluster: Option<PathBuf>,
+    format: Format,
+) -> anyhow::Result<()> {
+    let directory = |dir: Option<PathBuf>| {
+        dir.or(cluster.clone()).context("which cluster? Give --dir or --cluster")
+    };
+    match command {
+        ClusterCommand::Up(arguments) => up(&directory(arguments.dir.clone())?, &arguments).await,
+        ClusterCommand::Status { dir } => status::print(&directory(dir)?, format).await,
+        ClusterCommand::Down { dir } => down(&directory(dir)?).await,
+        ClusterCommand::Supervise { dir } => supervisor::run(&dir).await,
+    }
+}
+
+/// Creates the cluster if it is new, starts what is not running, waits until
+/// all of it is ready.
+///
+/// # Errors
+/// One sentence; what runs already goes on running.
+pub async fn up(root: &Path, arguments: &UpArguments) -> anyhow::Result<()> {
+    let layout = Layout::new(root);
+    if layout.topology().is_file() {
+        tracing::info!(dir = %root.display(), "exists: resuming it as it was created");
+    } else {
+        create::create(root, arguments)?;
+    }
+    let root = root.canonicalize().with_context(|| format!("cannot find {}", root.display()))?;
+    let layout = Layout::new(&root);
+    if processes::running(&layout.pid_file(SUPERVISOR), &root).is_none() {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(["cluster", "supervise", "--dir"]).arg(&root);
+        processes::spawn(&layout, SUPERVISOR, command)?;
+    }
+    wait_ready(&layout).await
+}
+
+async fn wait_ready(layout: &Layout) -> anyhow::Result<()> {
+    let topology = Topology::load(&layout.topology())?;
+    let deadline = Instant::now() + READY_WAIT;
+    loop {
+        let states = status::process_states(layout, &topology).await;
+        let Some(waiting) = states.iter().find(|state| !state.ready) else { return Ok(()) };
+        if processes::running(&layout.pid_file(SUPERVISOR), layout.root()).is_none() {
+            bail!("the supervisor ended: {}", status::last_line(&layout.log(SUPERVISOR)));
+        }
+        if Instant::now() > deadline {
+            let name = &waiting.name;
+            bail!("{name} is not ready: {}", status::last_line(&layout.log(name)));
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+/// Stops every process of a cluster, whether its supervisor lives or not.
+///
+/// # Errors
+/// If something does not stop in time.
+pub async fn down(root: &Path) -> anyhow::Result<()> {
+    let root = root.canonicalize().with_context(|| format!("cannot find {}", root.display()))?;
+    let layout = Layout::new(&root);
+    let topology = Topology::load(&layout.topology())?;
+    let running = || {
+        let supervisor = processes::running(&layout.pid_file(SUPERVISOR), &root);
+        if let Some(pid) = supervisor {
+            return vec![pid];
+        }
+        let names = layout::processes(&topology).into_iter().map(|process| process.name);
+        names
+            .filter_map(|name| processes::running(&layout.pid_file(&name), &layout.config(&name)))
+            .collect()
+    };
+    let deadline = Instant::now() + STOP_WAIT;
+    let mut told = Vec::new();
+    loop {
+        let pids = running();
+        if pids.is_empty() {
+            return Ok(());
+        }
+        for pid in pids {
+            if !told.contains(&pid) {
+                processes::send(pid, Signal::SIGTERM);
+                told.push(pid);
+            }
+        }
+        if Instant::now() > deadline {
+            bail!("{} did not stop within {STOP_WAIT:?}", root.display());
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
