@@ -4,12 +4,14 @@ use anyhow::Result;
 
 use crate::command;
 
-/// Applies clippy's machine-applicable suggestions, then formats.
+/// Formats, applies clippy's machine-applicable suggestions, and formats those.
 ///
 /// # Errors
 ///
-/// When one of the two fails; what it had rewritten stays.
+/// When one of them fails; what had been rewritten stays.
 pub fn run() -> Result<()> {
+    // First as well: code that does not compile yet can still be formatted.
+    format()?;
     command::run(&mut command::cargo([
         "clippy",
         "--fix",
@@ -19,5 +21,9 @@ pub fn run() -> Result<()> {
         "--workspace",
         "--all-targets",
     ]))?;
+    format()
+}
+
+fn format() -> Result<()> {
     command::run(&mut command::cargo(["fmt", "--all"]))
 }
