@@ -274,7 +274,9 @@ pub fn decode_list<T: Decode>(
     limit: usize,
 ) -> Result<Vec<T>, DecodeError> {
     let count = reader.count(what, limit, T::BYTES_MIN)?;
-    let mut list = Vec::with_capacity(count);
+    // An element may be larger in memory than in bytes: allocate at first no
+    // more than the input is long, whatever count it announces.
+    let mut list = Vec::with_capacity(count.min(reader.remaining() / size_of::<T>().max(1)));
     for _ in 0..count {
         list.push(T::decode(reader)?);
     }

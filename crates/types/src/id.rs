@@ -1,4 +1,7 @@
-//! Small ids: chains, institutions, assets, heights and moments.
+//! Small ids: chains, assets, heights and moments.
+//!
+//! Each wraps a number of which every value is valid; which of them exist is
+//! for the registry and the ledger to say.
 
 use std::fmt;
 use std::str::FromStr;
@@ -68,11 +71,6 @@ integer_id!(
     BlockHeight(u64)
 );
 integer_id!(
-    /// A member bank or front-end. Only the low 24 bits are used: they are part
-    /// of every account id.
-    InstitutionId(u32)
-);
-integer_id!(
     /// An entry of the asset registry.
     AssetId(u32)
 );
@@ -87,11 +85,6 @@ impl BlockHeight {
     pub const fn next(self) -> Self {
         Self(self.0 + 1)
     }
-}
-
-impl InstitutionId {
-    /// Largest number that fits an account id.
-    pub const MAX: Self = Self(0x00ff_ffff);
 }
 
 impl TimeMs {

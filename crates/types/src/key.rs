@@ -107,6 +107,19 @@ impl PublicKey {
             key.verify(&zebra::Signature::from_bytes(&signature.0), message.as_bytes()).is_ok()
         })
     }
+
+    /// Whether anybody can sign for this key without a secret: it is one of the
+    /// points of small order, the all-zero key among them, under which ZIP-215
+    /// accepts one signature for every message. Such a key gives no authority
+    /// to anyone and must not be registered.
+    #[must_use]
+    pub fn is_weak(&self) -> bool {
+        // R = identity and s = 0 satisfy [8][s]B = [8]R + [8][k]A for a random k
+        // exactly if [8]A is the identity.
+        let mut forged = [0; 64];
+        forged[0] = 1;
+        self.verifies(&Hash::ZERO, &Signature(forged))
+    }
 }
 
 impl SigningKey {
