@@ -3,8 +3,7 @@
 use std::fmt::Debug;
 
 use proptest::prelude::*;
-use proptest::sample::Index;
-use tributary_types::codec::{Decode, DecodeError, Encode, decode_exact};
+use tributary_types::codec::{Decode, decode_exact};
 use tributary_types::{
     AccountClass, AccountId, AccountName, Amount, AssetCode, AssetId, BlockHeight, ChainId, Hash,
     InstitutionId, OutcomeCode, PaymentId, PaymentRecord, Position, PublicKey, Receipt, Signature,
@@ -13,53 +12,7 @@ use tributary_types::{
 
 use crate::any;
 
-/// The value comes back from its bytes, and from no prefix or extension of them.
-fn check_round_trip<T: Encode + Decode + PartialEq + Debug>(value: &T) {
-    let mut bytes = value.to_bytes();
-    assert!(bytes.len() >= T::BYTES_MIN, "{value:?} takes fewer bytes than its minimum");
-    assert_eq!(decode_exact::<T>(&bytes).as_ref(), Ok(value));
-    for length in 0..bytes.len() {
-        let cut = decode_exact::<T>(&bytes[..length]);
-        assert!(matches!(cut, Err(DecodeError::Truncated { .. })), "{length} bytes: {cut:?}");
-    }
-    bytes.push(0);
-    assert_eq!(decode_exact::<T>(&bytes), Err(DecodeError::Trailing(1)));
-}
-
-/// Bytes that are accepted are the encoding of what they were read as.
-fn check_accepted<T: Encode + Decode>(bytes: &[u8]) {
-    if let Ok(value) = decode_exact::<T>(bytes) {
-        assert_eq!(value.to_bytes(), bytes);
-    }
-}
-
-/// Both rules for one type: on arbitrary values, on values with one byte
-/// changed, and on arbitrary bytes.
-macro_rules! canonical_types {
-    ($($test:ident: $type:ty = $strategy:expr;)+) => {
-        proptest! {
-            $(
-                #[test]
-                fn $test(value in $strategy, at in any::<Index>(), flip in 1..=255_u8) {
-                    check_round_trip::<$type>(&value);
-                    let mut bytes = value.to_bytes();
-                    let index = at.index(bytes.len());
-                    bytes[index] ^= flip;
-                    check_accepted::<$type>(&bytes);
-                }
-            )+
-
-            #[test]
-            fn arbitrary_bytes_are_refused_or_canonical(
-                bytes in prop::collection::vec(any::<u8>(), 0..100)
-            ) {
-                $( check_accepted::<$type>(&bytes); )+
-            }
-        }
-    };
-}
-
-canonical_types! {
+check_canonical! {
     u8_is_canonical: u8 = any::<u8>();
     u16_is_canonical: u16 = any::<u16>();
     u32_is_canonical: u32 = any::<u32>();

@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+#[macro_use]
+mod check;
+
 mod account;
 mod any;
 mod canonical;
