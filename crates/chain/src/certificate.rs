@@ -16,9 +16,24 @@ pub const VALIDATORS_MAX: usize = 64;
 
 /// The registered validators of a chain, in their fixed order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "UncheckedSet")]
 pub struct ValidatorSet {
     version: u64,
     keys: Vec<PublicKey>,
+}
+
+/// What a file or message says; not checked yet.
+#[derive(Deserialize)]
+struct UncheckedSet {
+    version: u64,
+    keys: Vec<PublicKey>,
+}
+
+impl TryFrom<UncheckedSet> for ValidatorSet {
+    type Error = ValidatorSetError;
+    fn try_from(unchecked: UncheckedSet) -> Result<Self, ValidatorSetError> {
+        Self::new(unchecked.version, unchecked.keys)
+    }
 }
 
 /// Why a list of keys is no validator set.
