@@ -17,7 +17,7 @@ pub mod operation;
 pub use batch::Batch;
 pub use body::{Body, ClockReport};
 pub use certificate::{Certificate, CertificateError, ValidatorSet};
-pub use channel::{ChannelLeaf, Delivery, Inbox, InboxError, Outbox};
+pub use channel::{ChannelLeaf, Delivery, Evidence, Inbox, InboxError, Outbox};
 pub use header::Header;
 pub use merkle::{DenseTree, MerklePath};
 pub use message::{Counters, Message, Statement, StatementRow};
