@@ -29,7 +29,8 @@ pub struct PaymentId([u8; 16]);
 pub struct PaymentIdError(String);
 
 impl PaymentId {
-    /// Builds an id from a moment and 74 bits of entropy.
+    /// Builds an id from a moment and 74 bits of entropy. Of the moment the low
+    /// 48 bits are kept: enough until the year 10889.
     #[must_use]
     pub fn new(time: TimeMs, entropy: [u8; 10]) -> Self {
         let builder = uuid::Builder::from_unix_timestamp_millis(time.get(), &entropy);

@@ -1,10 +1,11 @@
 //! Which chain executes a payment: one line per pair of classes.
 
+use proptest::prelude::*;
 use tributary_routing::{RouteError, RouteTable, route, route_account};
 use tributary_types::payment::Payment;
 use tributary_types::{
     AccountClass, AccountId, Amount, AssetId, ChainId, InstitutionId, PaymentId, PaymentKind,
-    Reference, TimeMs,
+    Reference, Slot, TimeMs,
 };
 
 use crate::{HF_CHAIN, slot};
@@ -37,8 +38,8 @@ fn control() -> AccountId {
     AccountId::control(ChainId::new(1), HF_CHAIN, ASSET)
 }
 
-fn routed(debit: AccountId, credit: AccountId) -> Result<ChainId, RouteError> {
-    let payment = Payment {
+fn payment(debit: AccountId, credit: AccountId) -> Payment {
+    Payment {
         id: PaymentId::new(TimeMs::new(1), [0; 10]),
         kind: PaymentKind::Payment,
         debit,
@@ -46,8 +47,11 @@ fn routed(debit: AccountId, credit: AccountId) -> Result<ChainId, RouteError> {
         amount: Amount::new(1),
         asset: ASSET,
         reference: Reference::default(),
-    };
-    route(&payment, &routes())
+    }
+}
+
+fn routed(debit: AccountId, credit: AccountId) -> Result<ChainId, RouteError> {
+    route(&payment(debit, credit), &routes())
 }
 
 #[test]
@@ -86,4 +90,25 @@ fn an_account_has_one_home_chain() {
     check(merchant(), HF_CHAIN);
     check(issuer(ChainId::new(2)), ChainId::new(2));
     check(control(), ChainId::new(1));
+}
+
+proptest! {
+    #[test]
+    fn no_user_is_debited_or_paid_by_a_merchant_on_a_chain_without_the_slot(
+        user_slot in 0..Slot::COUNT,
+        hf_slot in 0..Slot::COUNT,
+        count in 1..60_u16,
+    ) {
+        let chains: Vec<_> = (1..=count).map(ChainId::new).collect();
+        let routes = RouteTable::even(1, &chains, HF_CHAIN).unwrap();
+        let user = account(AccountClass::User, user_slot);
+        let merchant = account(AccountClass::Hf, hf_slot);
+        for (debit, credit) in [(user, merchant), (merchant, user), (user, user)] {
+            let chain = route(&payment(debit, credit), &routes).unwrap();
+            prop_assert!(routes.owns(chain, slot(user_slot)));
+            prop_assert_eq!(chain, route_account(user, &routes));
+        }
+        let between_merchants = route(&payment(merchant, merchant), &routes);
+        prop_assert_eq!(between_merchants, Ok(HF_CHAIN));
+    }
 }
