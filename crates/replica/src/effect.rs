@@ -7,7 +7,8 @@
 use std::sync::Arc;
 
 use thiserror::Error;
-use tributary_chain::{Certificate, CertificateError, Header, InboxError, Vote};
+use tributary_chain::certificate::Vote;
+use tributary_chain::{Certificate, CertificateError, Header, InboxError};
 use tributary_ledger::{AdmissionError, BlockOutcomes};
 use tributary_types::{BlockHeight, DecodeError, Hash, Receipt, TimeMs};
 
@@ -114,6 +115,13 @@ pub enum Reply {
     },
     /// Nothing was done: the batch breaks a rule; retrying will not help.
     Refused(AdmissionError),
+    /// Nothing was done: the request takes more than a log entry holds.
+    TooLarge {
+        /// Canonical bytes of the batch or delivery.
+        bytes: usize,
+        /// Most that are allowed.
+        limit: usize,
+    },
 }
 
 /// A block with all that executing it yielded.
@@ -167,6 +175,13 @@ pub enum Fatality {
         index: u64,
         /// Raft's entry type.
         kind: u8,
+    },
+    /// Consensus installs a state that was not received: a defect of this
+    /// program.
+    #[error("the state at log entry {index} is to be installed and is not here")]
+    SnapshotMissing {
+        /// Raft index.
+        index: u64,
     },
 }
 

@@ -22,8 +22,25 @@
 //! poll_effect() -> Option<Effect>               until None, after every input
 //! ledger() -> &Ledger    status() -> ReplicaStatus
 //! is_leader() -> bool    leader_hint() -> Option<u16>
-//! certificate_of_last() -> Option<(&Header, &Certificate)>
+//! last_certificate() -> Option<&(Header, Certificate)>
 //! ```
+
+pub mod replica;
+
+mod checkpoints;
+mod clock;
+mod drive;
+mod lead;
+mod pending;
+mod reads;
+mod recovery;
+mod snapshot;
+mod votes;
+
+mod engine;
+mod guard;
+mod log;
+pub mod raft_codec;
 
 pub mod config;
 pub mod effect;
@@ -32,6 +49,9 @@ pub mod store;
 
 pub use config::{Limits, ReplicaConfig, Restored, StartError};
 pub use effect::{
-    Effect, ExecutedBlock, Fatality, Now, PeerError, Reply, ReplicaStatus, RequestId,
+    Effect, ExecutedBlock, Fatality, Now, PeerError, ReplicaStatus, Reply, RequestId,
 };
+pub use lead::{ITEM_BYTES_MAX, RETRY_AFTER_MS};
 pub use peer::{ClockNotice, HeaderVote, PeerMessage, SnapshotMessage};
+pub use raft_codec::RaftMessage;
+pub use replica::Replica;

@@ -4,7 +4,8 @@
 //! Malformed bytes are an error. Whether a well-formed message may reach raft
 //! is decided by [`crate::guard`], not here.
 
-use tributary_chain::{Certificate, Header, Vote};
+use tributary_chain::certificate::Vote;
+use tributary_chain::{Certificate, Header};
 use tributary_ledger::Page;
 use tributary_types::codec::{Decode, DecodeError, Encode, Reader, decode_list, encode_list};
 use tributary_types::{BlockHeight, Hash, TimeMs, canonical, canonical_enum};

@@ -1,0 +1,174 @@
+//! Carrying out what raft asks for: sending, writing, executing.
+//!
+//! One piece of work is finished before raft is asked for the next, so a
+//! snapshot that raft sends is always of the state as it is executed then.
+
+use std::sync::Arc;
+
+use raft::eraftpb::{Entry, EntryType, Message};
+use tributary_chain::Body;
+use tributary_ledger::Executed;
+use tributary_types::codec::decode_exact;
+
+use crate::effect::{Effect, ExecutedBlock, Fatality, Reply};
+use crate::engine::{Role, Work};
+use crate::log::LogPosition;
+use crate::peer::PeerMessage;
+use crate::pending::{InFlight, Requests};
+use crate::raft_codec::{RaftMessage, kind_of};
+use crate::recovery::check_replay;
+use crate::replica::Replica;
+use crate::store::Checkpoint;
+
+impl Replica {
+    /// Goes on until neither raft nor the leader's duties have anything to do.
+    pub(crate) fn drive(&mut self) {
+        loop {
+            while !self.is_stopped()
+                && let Some(work) = self.engine.poll()
+            {
+                self.carry_out(work);
+            }
+            if self.is_stopped() || !self.lead() {
+                return;
+            }
+        }
+    }
+
+    fn carry_out(&mut self, work: Work) {
+        if let Some(role) = work.role {
+            self.change_role(role);
+        }
+        for message in work.messages {
+            self.send(message);
+        }
+        if let Some(position) = work.install {
+            self.install(position);
+        }
+        for (number, write) in work.writes {
+            self.emit(Effect::Persist(number, write));
+        }
+        for entry in work.committed {
+            if self.is_stopped() {
+                return;
+            }
+            self.commit(&entry);
+        }
+        for (barrier, index) in work.reads {
+            self.reads.confirm(barrier, index);
+        }
+        let applied = self.engine.log().applied().index;
+        for request in self.reads.take_ready(applied) {
+            self.reply(request, Reply::ReadReady);
+        }
+    }
+
+    fn change_role(&mut self, role: Role) {
+        self.emit(Effect::LeaderChanged { leader: role.leader, term: role.term });
+        // Blocks of an earlier term: whether they commit is not ours to say.
+        while let Some(lost) =
+            self.in_flight.pop_front_if(|block| !role.leads || block.position.term != role.term)
+        {
+            self.pending.finish(&lost.body);
+            self.abandon(&lost.requests);
+        }
+        if !role.leads {
+            self.refuse_waiting();
+        } else if role.leader.is_some() {
+            self.expected_time = self.ledger.header().time;
+        }
+        self.notice_soon();
+    }
+
+    fn abandon(&mut self, requests: &Requests) {
+        for request in requests.ids() {
+            self.reply(request, Reply::Unknown);
+        }
+    }
+
+    fn send(&mut self, message: Message) {
+        let Some(to) = message.to.checked_sub(1).and_then(|index| u16::try_from(index).ok()) else {
+            return;
+        };
+        if message.has_snapshot() {
+            self.send_snapshot(to, message);
+        } else {
+            let message = PeerMessage::Raft(RaftMessage(message));
+            self.emit(Effect::Send { to, message });
+        }
+    }
+
+    /// An entry is durable on a quorum, and here.
+    fn commit(&mut self, entry: &Entry) {
+        if entry.entry_type != EntryType::EntryNormal {
+            let kind = kind_of(entry.entry_type);
+            self.stop(Fatality::UnknownEntry { index: entry.index, kind });
+            return;
+        }
+        let proposed = self.take_in_flight(entry);
+        // The entry that opens a term is empty and makes no block.
+        if !entry.data.is_empty() {
+            let (body, requests) = match proposed {
+                Some(block) => (block.body, block.requests),
+                None => match decode_exact::<Body>(&entry.data) {
+                    Ok(body) => (body, Requests::default()),
+                    Err(error) => {
+                        self.stop(Fatality::Undecodable { index: entry.index, error });
+                        return;
+                    }
+                },
+            };
+            self.execute(entry, &body, &requests);
+        }
+        if !self.is_stopped() {
+            self.engine.applied(entry.index);
+        }
+    }
+
+    /// The block in flight that this entry is, if this replica proposed it.
+    fn take_in_flight(&mut self, entry: &Entry) -> Option<InFlight> {
+        let position = LogPosition { index: entry.index, term: entry.term };
+        self.in_flight.pop_front_if(|block| block.position == position)
+    }
+
+    fn execute(&mut self, entry: &Entry, body: &Body, requests: &Requests) {
+        let Executed { header, outcomes, deliveries } =
+            self.ledger.execute(body, Body::root_of_bytes(&entry.data));
+        if let Err(fatality) = check_replay(&self.cluster, &header, self.certified_before.as_ref())
+        {
+            self.stop(fatality);
+            return;
+        }
+        for (request, result) in requests.deliveries.iter().zip(deliveries) {
+            self.reply(*request, Reply::Delivered(result));
+        }
+        let mut first = 0;
+        for (request, count) in &requests.batches {
+            let receipts = outcomes.receipts.get(first..first + count).unwrap_or_default().to_vec();
+            let first_index = u32::try_from(first).unwrap_or(u32::MAX);
+            let height = header.height;
+            self.reply(*request, Reply::Receipts { height, first_index, receipts });
+            first += count;
+        }
+        let block = ExecutedBlock { header, body: entry.data.to_vec(), outcomes };
+        self.emit(Effect::Executed(Arc::new(block)));
+        let header = self.ledger.header().clone();
+        self.sign(&header);
+        self.checkpoints.executed(entry.data.len());
+        if !self.is_stopped() && self.checkpoints.is_due() {
+            self.save_checkpoint(LogPosition { index: entry.index, term: entry.term });
+        }
+        self.examine_parked(body);
+    }
+
+    /// Saves the state as executed up to `position`: what changed since the
+    /// last time, or all of it the first time.
+    fn save_checkpoint(&mut self, position: LogPosition) {
+        let complete = self.checkpoints.begin(position.index);
+        let changed = self.ledger.take_dirty_pages();
+        let pages = if complete { self.ledger.all_pages() } else { changed };
+        let header = self.ledger.header().clone();
+        let checkpoint = Checkpoint { index: position.index, term: position.term, header, pages };
+        self.emit(Effect::SaveCheckpoint { checkpoint, complete });
+    }
+}

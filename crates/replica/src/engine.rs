@@ -1,0 +1,457 @@
+//! The consensus seam: raft driven through its asynchronous interface.
+//!
+//! ```text
+//!  tick, step, propose, read_index ──▶ raft ──▶ poll ──▶ Work
+//!  persisted, checkpointed ───────────────┘
+//! ```
+//!
+//! Guarantees to the caller:
+//! - A leader's messages come out at once, while its own write is under way;
+//!   everybody else's only when all writes before them are durable.
+//! - Writes come out in order. A write that follows an installed snapshot comes
+//!   out only when the checkpoint of that snapshot is durable, so a crash
+//!   between the two never leaves a log that begins behind a gap.
+//! - Work is complete: once it is carried out and the entries in it are
+//!   reported as applied, the next call of [`Engine::poll`] goes on from there.
+//!
+//! Election timeouts are a function of chain, validator and term. raft draws
+//! them from its thread's random numbers; each draw is replaced before the
+//! next tick can look at it, so a seed replays a whole cluster.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::RangeInclusive;
+
+use raft::eraftpb::{Entry, Message};
+use raft::{
+    Config, ProgressState, RawNode, ReadOnlyOption, Ready, SnapshotStatus, StateRole, Storage,
+};
+use slog::{Discard, Logger, o};
+use tributary_types::ChainId;
+
+use crate::guard::{self, Verdict};
+use crate::log::{LogPosition, MemoryLog};
+use crate::raft_codec::to_log_entry;
+use crate::store::{HardState, LogEntry, LogWrite};
+
+/// Bytes of entries that one append message gathers; one entry may be larger.
+const APPEND_BYTES_MAX: u64 = 1 << 20;
+/// Append messages under way to one follower.
+const APPENDS_IN_FLIGHT_MAX: usize = 64;
+
+/// The shape of a raft node.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct EngineConfig {
+    pub chain: ChainId,
+    pub validator: u16,
+    pub election_ticks: u32,
+    pub heartbeat_ticks: u32,
+    pub snapshot_install_ticks_max: u32,
+    /// Index up to which the restored state is executed.
+    pub applied: u64,
+}
+
+/// Who leads, in which term.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Role {
+    pub term: u64,
+    pub leader: Option<u16>,
+    pub leads: bool,
+}
+
+/// What one step of raft asks for, to be carried out in the order of fields.
+#[derive(Debug, Default)]
+pub(crate) struct Work {
+    /// The new role, if it changed.
+    pub role: Option<Role>,
+    /// To peers.
+    pub messages: Vec<Message>,
+    /// The state that was offered with the last snapshot message replaces ours.
+    pub install: Option<LogPosition>,
+    /// To the log.
+    pub writes: Vec<(u64, LogWrite)>,
+    /// To be executed, then reported by [`Engine::applied`].
+    pub committed: Vec<Entry>,
+    /// Barriers that hold once the index is executed: context and index.
+    pub reads: Vec<(u64, u64)>,
+}
+
+impl Work {
+    fn is_empty(&self) -> bool {
+        self.role.is_none()
+            && self.messages.is_empty()
+            && self.install.is_none()
+            && self.writes.is_empty()
+            && self.committed.is_empty()
+            && self.reads.is_empty()
+    }
+}
+
+/// One step of raft that is not yet durable.
+struct Unpersisted {
+    number: u64,
+    write: WriteState,
+    /// Index of a snapshot whose checkpoint must be durable before the write.
+    checkpoint: Option<u64>,
+    /// Index of the snapshot that this step installed.
+    installed: Option<u64>,
+    /// Not to be sent before this step is durable.
+    messages: Vec<Message>,
+}
+
+enum WriteState {
+    /// Not handed out yet.
+    Held(LogWrite),
+    /// Handed out.
+    Issued,
+    /// Durable, or nothing to write.
+    Done,
+}
+
+/// See the module head.
+pub(crate) struct Engine {
+    raw: RawNode<MemoryLog>,
+    config: EngineConfig,
+    role: Role,
+    unpersisted: VecDeque<Unpersisted>,
+    released: Vec<Message>,
+    saved_hard_state: HardState,
+    /// Goes with the next write.
+    compact_to: Option<u64>,
+    /// Ticks since a snapshot went out, by raft id of the follower.
+    snapshots: BTreeMap<u64, u32>,
+}
+
+impl Engine {
+    /// A node on a log that was restored with its hard state.
+    ///
+    /// # Errors
+    /// What raft says about the configuration.
+    pub fn new(
+        config: EngineConfig,
+        hard_state: HardState,
+        log: MemoryLog,
+    ) -> Result<Self, raft::Error> {
+        let alone = log.voters().len() == 1;
+        let election_ticks = config.election_ticks as usize;
+        let raft_config = Config {
+            id: u64::from(config.validator) + 1,
+            election_tick: election_ticks,
+            min_election_tick: election_ticks,
+            max_election_tick: 2 * election_ticks,
+            heartbeat_tick: config.heartbeat_ticks as usize,
+            applied: config.applied,
+            max_size_per_msg: APPEND_BYTES_MAX,
+            max_inflight_msgs: APPENDS_IN_FLIGHT_MAX,
+            check_quorum: true,
+            pre_vote: true,
+            read_only_option: ReadOnlyOption::Safe,
+            ..Config::default()
+        };
+        let raw = RawNode::new(&raft_config, log, &Logger::root(Discard, o!()))?;
+        let mut engine = Self {
+            raw,
+            config,
+            role: Role::default(),
+            unpersisted: VecDeque::new(),
+            released: Vec::new(),
+            saved_hard_state: hard_state,
+            compact_to: None,
+            snapshots: BTreeMap::new(),
+        };
+        if alone {
+            engine.raw.campaign()?;
+        }
+        engine.pin_election_timeout();
+        Ok(engine)
+    }
+
+    /// One tick has passed.
+    pub fn tick(&mut self) {
+        self.raw.tick();
+        self.pin_election_timeout();
+        self.age_snapshots();
+    }
+
+    /// A message of a member of the set, addressed to this node.
+    ///
+    /// # Errors
+    /// The rule that it breaks.
+    pub fn step(&mut self, mut message: Message) -> Result<(), &'static str> {
+        if guard::admit(&self.raw.raft, &mut message)? == Verdict::Ignore {
+            return Ok(());
+        }
+        let result = self.raw.step(message);
+        self.pin_election_timeout();
+        result.map_err(|_| "raft does not take it")
+    }
+
+    /// Whether raft will install the snapshot that this message announces.
+    ///
+    /// # Errors
+    /// The rule that the message breaks.
+    pub fn wants_snapshot(&self, message: &Message) -> Result<bool, &'static str> {
+        guard::admit(&self.raw.raft, &mut message.clone())?;
+        guard::check_snapshot(&self.raw.raft, message)
+    }
+
+    /// Appends to the log; where it will stand, or `None` if this node does
+    /// not lead or is handing leadership over.
+    pub fn propose(&mut self, data: Vec<u8>) -> Option<LogPosition> {
+        if self.raw.raft.state != StateRole::Leader {
+            return None;
+        }
+        let index = self.raw.raft.raft_log.last_index() + 1;
+        self.raw.propose(Vec::new(), data).ok()?;
+        Some(LogPosition { index, term: self.raw.raft.term })
+    }
+
+    /// Starts a read barrier. Only useful when [`Engine::may_read`].
+    pub fn read_index(&mut self, context: u64) {
+        self.raw.read_index(context.to_le_bytes().to_vec());
+    }
+
+    /// Whether this node leads and has committed an entry of its term; before
+    /// that raft drops reads silently.
+    pub fn may_read(&self) -> bool {
+        self.role.leads && self.raw.raft.commit_to_current_term()
+    }
+
+    /// All writes up to `number` are durable.
+    pub fn persisted(&mut self, number: u64) {
+        for step in self.unpersisted.iter_mut().take_while(|step| step.number <= number) {
+            if matches!(step.write, WriteState::Issued) {
+                step.write = WriteState::Done;
+            }
+        }
+    }
+
+    /// A checkpoint at `index` is durable; entries behind it may go, except a
+    /// tail of `tail_bytes`.
+    pub fn checkpointed(&mut self, index: u64, tail_bytes: usize) {
+        for step in &mut self.unpersisted {
+            step.checkpoint = step.checkpoint.filter(|needed| *needed > index);
+        }
+        if let Some(compact_to) = self.raw.store().compaction_before(index, tail_bytes) {
+            self.raw.mut_store().compact(compact_to);
+            self.compact_to = self.compact_to.max(Some(compact_to));
+        }
+    }
+
+    /// All entries up to `index` are executed.
+    pub fn applied(&mut self, index: u64) {
+        self.raw.advance_apply_to(index);
+        self.raw.mut_store().set_applied(index);
+    }
+
+    /// A snapshot left this node; its receiver answers through raft.
+    pub fn snapshot_sent(&mut self, to: u16) {
+        if let Some(ticks) = self.snapshots.get_mut(&raft_id(to)) {
+            *ticks = 0;
+        }
+    }
+
+    /// A snapshot could not be sent, or brought no answer in time.
+    pub fn snapshot_failed(&mut self, to: u16) {
+        self.snapshots.remove(&raft_id(to));
+        self.raw.report_snapshot(raft_id(to), SnapshotStatus::Failure);
+    }
+
+    /// Messages to a peer are being lost.
+    pub fn unreachable(&mut self, peer: u16) {
+        self.raw.report_unreachable(raft_id(peer));
+    }
+
+    /// Hands leadership to the follower that has most of the log.
+    pub fn transfer_leadership(&mut self) {
+        let own = self.raw.raft.id;
+        let candidates = self.raw.raft.prs().iter().filter(|(id, _)| **id != own);
+        let ranked = candidates.map(|(id, progress)| {
+            (progress.recent_active, progress.matched, std::cmp::Reverse(*id))
+        });
+        if let Some((_, _, std::cmp::Reverse(best))) = ranked.max() {
+            self.raw.transfer_leader(best);
+        }
+    }
+
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    pub fn commit(&self) -> u64 {
+        self.raw.raft.raft_log.committed
+    }
+
+    pub fn log(&self) -> &MemoryLog {
+        self.raw.store()
+    }
+
+    /// The next piece of work; `None` until there is another input.
+    pub fn poll(&mut self) -> Option<Work> {
+        loop {
+            self.release_durable();
+            let mut work = Work { role: self.changed_role(), ..Work::default() };
+            work.messages = std::mem::take(&mut self.released);
+            let has_ready = self.raw.has_ready();
+            if has_ready {
+                self.take_ready(&mut work);
+            }
+            self.issue_writes(&mut work);
+            if !work.is_empty() {
+                return Some(work);
+            }
+            if !has_ready {
+                return None;
+            }
+        }
+    }
+
+    fn changed_role(&mut self) -> Option<Role> {
+        let raft = &self.raw.raft;
+        let leader = raft.leader_id.checked_sub(1).and_then(|index| u16::try_from(index).ok());
+        let leads = raft.state == StateRole::Leader;
+        let role = Role { term: raft.term, leader, leads };
+        (role != self.role).then(|| {
+            self.role = role;
+            role
+        })
+    }
+
+    fn take_ready(&mut self, work: &mut Work) {
+        let mut ready = self.raw.ready();
+        work.messages.extend(ready.take_messages());
+        for message in work.messages.iter().filter(|message| message.has_snapshot()) {
+            self.snapshots.insert(message.to, 0);
+        }
+        let write = self.stage_write(&mut ready, work);
+        work.committed = ready.take_committed_entries();
+        work.reads = ready.take_read_states().into_iter().filter_map(read_state).collect();
+        self.unpersisted.push_back(Unpersisted {
+            number: ready.number(),
+            write: write.map_or(WriteState::Done, WriteState::Held),
+            checkpoint: work.install.map(|position| position.index),
+            installed: work.install.map(|position| position.index),
+            messages: ready.take_persisted_messages(),
+        });
+        self.raw.advance_append_async(ready);
+    }
+
+    /// Puts a step's snapshot, entries and hard state into the log in memory
+    /// and returns the same for the disk. A step that only learns of commits
+    /// writes nothing: the next write carries the commit.
+    fn stage_write(&mut self, ready: &mut Ready, work: &mut Work) -> Option<LogWrite> {
+        let mut write = LogWrite { chain: self.config.chain, ..LogWrite::default() };
+        let must_write = ready.must_sync();
+        let store = self.raw.mut_store();
+        let metadata = ready.snapshot().get_metadata();
+        if metadata.index > 0 {
+            let base = LogPosition { index: metadata.index, term: metadata.term };
+            write.entries.extend(replace_tail(store.first_index()..=store.last_index(), base));
+            write.compact_to = Some(base.index);
+            store.reset(base);
+            work.install = Some(base);
+        }
+        let entries = ready.take_entries();
+        write.entries.extend(entries.iter().map(to_log_entry));
+        store.append(&entries);
+        if let Some(hard_state) = ready.hs() {
+            store.set_hard_state(hard_state.clone());
+        }
+        if !must_write {
+            return None;
+        }
+        if let Ok(state) = store.initial_state() {
+            let hard_state = hard_state_of(&state.hard_state);
+            if hard_state != self.saved_hard_state {
+                self.saved_hard_state = hard_state;
+                write.hard_state = Some(hard_state);
+            }
+        }
+        Some(write)
+    }
+
+    fn issue_writes(&mut self, work: &mut Work) {
+        for step in &mut self.unpersisted {
+            if step.checkpoint.is_some() {
+                break;
+            }
+            if let WriteState::Held(write) = &mut step.write {
+                let mut write = std::mem::take(write);
+                write.compact_to = write.compact_to.max(self.compact_to.take());
+                step.write = WriteState::Issued;
+                work.writes.push((step.number, write));
+            }
+        }
+    }
+
+    fn release_durable(&mut self) {
+        while let Some(step) = self.unpersisted.front()
+            && step.checkpoint.is_none()
+            && matches!(step.write, WriteState::Done)
+            && let Some(step) = self.unpersisted.pop_front()
+        {
+            self.raw.on_persist_ready(step.number);
+            if let Some(index) = step.installed {
+                self.applied(index);
+            }
+            self.released.extend(step.messages);
+        }
+    }
+
+    fn age_snapshots(&mut self) {
+        let prs = self.raw.raft.prs();
+        self.snapshots.retain(|id, _| {
+            prs.get(*id).is_some_and(|progress| progress.state == ProgressState::Snapshot)
+        });
+        self.snapshots.values_mut().for_each(|ticks| *ticks += 1);
+        let limit = self.config.snapshot_install_ticks_max;
+        let late = |(id, ticks): (&u64, &u32)| (*ticks > limit).then_some(*id);
+        let late: Vec<u64> = self.snapshots.iter().filter_map(late).collect();
+        for id in late {
+            self.snapshots.remove(&id);
+            self.raw.report_snapshot(id, SnapshotStatus::Failure);
+        }
+    }
+
+    /// Spreads the validators evenly over the range of timeouts and rotates
+    /// them by term, so no two of them time out together.
+    fn pin_election_timeout(&mut self) {
+        let range = u64::from(self.config.election_ticks);
+        let voters = self.raw.store().voters().len() as u64;
+        let stride = (range / voters.max(1)).max(1);
+        let turn = mix(u64::from(self.config.chain.get()) << 48 ^ self.raw.raft.term);
+        let offset = (turn % range + u64::from(self.config.validator) * stride) % range;
+        let ticks = usize::try_from(range + offset).unwrap_or(usize::MAX);
+        self.raw.raft.set_randomized_election_timeout(ticks);
+    }
+}
+
+/// The raft id of a validator: raft reserves 0.
+pub(crate) fn raft_id(validator: u16) -> u64 {
+    u64::from(validator) + 1
+}
+
+/// If the log reaches the snapshot's entry, an entry in its place: it replaces
+/// everything behind, which may conflict with what the snapshot stands for,
+/// and is itself dropped in the same write.
+pub(crate) fn replace_tail(log: RangeInclusive<u64>, base: LogPosition) -> Option<LogEntry> {
+    let LogPosition { index, term } = base;
+    log.contains(&index).then(|| LogEntry { index, term, kind: 0, data: Vec::new() })
+}
+
+fn hard_state_of(state: &raft::eraftpb::HardState) -> HardState {
+    HardState { term: state.term, vote: state.vote, commit: state.commit }
+}
+
+fn read_state(state: raft::ReadState) -> Option<(u64, u64)> {
+    let context: [u8; 8] = state.request_ctx.try_into().ok()?;
+    Some((u64::from_le_bytes(context), state.index))
+}
+
+/// The finaliser of splitmix64 (Steele, Lea, Flood, 2014): neighbouring inputs
+/// give unrelated outputs.
+const fn mix(input: u64) -> u64 {
+    let mut bits = input.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    bits = (bits ^ bits >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ bits >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    bits ^ bits >> 31
+}
