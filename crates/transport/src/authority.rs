@@ -1,0 +1,120 @@
+//! The cluster's certificate authority, for development and small clusters.
+//!
+//! Larger ones bring their own; all that matters is the one URI that
+//! [`crate::identity`] describes and the DNS name [`SERVER_NAME`].
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, KeyUsagePurpose, SanType,
+};
+use thiserror::Error;
+use time::{Duration, OffsetDateTime};
+
+use crate::identity::Identity;
+
+/// The DNS name in every certificate. Who a peer is stands in its URI; this
+/// name only satisfies TLS, because trust is pinned to the cluster's CA.
+pub const SERVER_NAME: &str = "tributary.internal";
+
+/// How far before now a certificate begins to hold: clocks differ.
+const BACKDATE_HOURS: i64 = 1;
+
+/// A certificate could not be made or read.
+#[derive(Debug, Error)]
+#[error("certificate authority: {0}")]
+pub struct AuthorityError(#[from] rcgen::Error);
+
+/// A CA with its private key.
+pub struct CertificateAuthority {
+    issuer: Issuer<'static, KeyPair>,
+    certificate_pem: String,
+}
+
+/// A certificate with its private key, both PEM.
+pub struct Issued {
+    /// The certificate.
+    pub certificate_pem: String,
+    /// PKCS #8.
+    pub key_pem: String,
+}
+
+impl CertificateAuthority {
+    /// A new CA for `cluster`.
+    ///
+    /// # Errors
+    /// [`AuthorityError`] if the system's entropy fails.
+    pub fn create(cluster: &str, validity_days: u32) -> Result<Self, AuthorityError> {
+        let mut params = params(&format!("Tributary {cluster} CA"), validity_days);
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let key = KeyPair::generate()?;
+        let certificate_pem = params.self_signed(&key)?.pem();
+        Ok(Self { issuer: Issuer::new(params, key), certificate_pem })
+    }
+
+    /// A CA that was created earlier.
+    ///
+    /// # Errors
+    /// [`AuthorityError`] if the texts are not its certificate and key.
+    pub fn load(certificate_pem: &str, key_pem: &str) -> Result<Self, AuthorityError> {
+        let issuer = Issuer::from_ca_cert_pem(certificate_pem, KeyPair::from_pem(key_pem)?)?;
+        Ok(Self { issuer, certificate_pem: certificate_pem.to_owned() })
+    }
+
+    /// The CA's certificate.
+    #[must_use]
+    pub fn certificate_pem(&self) -> &str {
+        &self.certificate_pem
+    }
+
+    /// The CA's private key.
+    #[must_use]
+    pub fn key_pem(&self) -> String {
+        self.issuer.key().serialize_pem()
+    }
+
+    /// A certificate for one peer, valid from now.
+    ///
+    /// # Errors
+    /// [`AuthorityError`] if the system's entropy fails.
+    pub fn issue(&self, identity: &Identity, validity_days: u32) -> Result<Issued, AuthorityError> {
+        let now = OffsetDateTime::now_utc();
+        let until = now + Duration::days(i64::from(validity_days));
+        self.issue_for(identity, now - Duration::hours(BACKDATE_HOURS), until)
+    }
+
+    /// A certificate for one peer and a period.
+    ///
+    /// # Errors
+    /// [`AuthorityError`] if the system's entropy fails.
+    pub fn issue_for(
+        &self,
+        identity: &Identity,
+        not_before: OffsetDateTime,
+        not_after: OffsetDateTime,
+    ) -> Result<Issued, AuthorityError> {
+        let mut params = params(&identity.name, 0);
+        (params.not_before, params.not_after) = (not_before, not_after);
+        params.subject_alt_names = vec![
+            SanType::DnsName(SERVER_NAME.try_into()?),
+            SanType::URI(identity.to_string().try_into()?),
+        ];
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages =
+            vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        let key = KeyPair::generate()?;
+        let certificate_pem = params.signed_by(&key, &self.issuer)?.pem();
+        Ok(Issued { certificate_pem, key_pem: key.serialize_pem() })
+    }
+}
+
+fn params(common_name: &str, validity_days: u32) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    let mut name = DistinguishedName::new();
+    name.push(DnType::CommonName, common_name);
+    params.distinguished_name = name;
+    let now = OffsetDateTime::now_utc();
+    params.not_before = now - Duration::hours(BACKDATE_HOURS);
+    params.not_after = now + Duration::days(i64::from(validity_days));
+    params
+}

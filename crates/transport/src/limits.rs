@@ -1,0 +1,44 @@
+//! Every size and wait of the transport, by name.
+
+use std::time::Duration;
+
+/// Most bytes of one frame's payload.
+pub const FRAME_BYTES_MAX: usize = 8 << 20;
+/// Most bytes of one large message.
+pub const LARGE_MESSAGE_BYTES_MAX: usize = 1 << 30;
+/// Large messages that one peer may have under way at once.
+pub const LARGE_MESSAGES_IN_FLIGHT_MAX: u32 = 2;
+/// Requests of one connection that are worked on at once; beyond it the
+/// connection is not read.
+pub const REQUESTS_IN_FLIGHT_MAX: usize = 4_096;
+/// Requests that a link holds for its connection.
+pub const LINK_REQUESTS_MAX: usize = 8_192;
+/// One-way messages that a link holds for its connection.
+pub const LINK_MESSAGES_MAX: usize = 4_096;
+/// Connections that a listener serves at once.
+pub const CONNECTIONS_MAX: usize = 1_024;
+/// Bytes that are gathered into one write.
+pub const WRITE_BYTES_MAX: usize = 256 << 10;
+/// How long a handshake may take.
+pub const HANDSHAKE_WAIT: Duration = Duration::from_secs(5);
+/// A connection that is silent this long is lost.
+pub const IDLE_WAIT: Duration = Duration::from_secs(10);
+/// How often an idle connection is kept alive.
+pub const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(2);
+/// First wait before a link connects again.
+pub const RECONNECT_DELAY_MIN: Duration = Duration::from_millis(20);
+/// Longest wait before a link connects again.
+pub const RECONNECT_DELAY_MAX: Duration = Duration::from_millis(1_000);
+/// How long a request waits for a connection before it is refused as not sent.
+pub const CONNECT_WAIT: Duration = Duration::from_millis(1_000);
+/// How long running requests may take when a listener stops.
+pub const DRAIN_WAIT: Duration = Duration::from_secs(5);
+/// Socket buffers asked of the system, in bytes; it may grant less.
+pub const SOCKET_BUFFER_BYTES: usize = 8 << 20;
+/// Flow control window of a stream, in bytes.
+pub const STREAM_WINDOW_BYTES: u32 = 16 << 20;
+/// Flow control window of a connection, in bytes.
+pub const CONNECTION_WINDOW_BYTES: u32 = 64 << 20;
+
+const _: () = assert!(WRITE_BYTES_MAX < FRAME_BYTES_MAX);
+const _: () = assert!(FRAME_BYTES_MAX < STREAM_WINDOW_BYTES as usize);

@@ -1,0 +1,383 @@
+//! Links: a lasting connection to one address, restored whenever it breaks.
+//!
+//! A link tells honestly what became of a request: refused before it was sent,
+//! answered, or lost on the way, when nobody knows whether the peer acted.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use quinn::{Connection, RecvStream};
+use rand::RngExt as _;
+use thiserror::Error;
+use tokio::io::{AsyncWriteExt, BufReader};
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::time::timeout;
+
+use crate::authority::SERVER_NAME;
+use crate::credentials::Credentials;
+use crate::frame::{Frame, FrameKind};
+use crate::identity::{Expected, Identity};
+use crate::limits::{
+    CONNECT_WAIT, HANDSHAKE_WAIT, LARGE_MESSAGES_IN_FLIGHT_MAX, LINK_MESSAGES_MAX,
+    LINK_REQUESTS_MAX, RECONNECT_DELAY_MAX, RECONNECT_DELAY_MIN, WRITE_BYTES_MAX,
+};
+use crate::listener::identity_of;
+use crate::refusals::RefusalLog;
+use crate::socket::{BindError, bind, transport_config};
+use crate::stats::{TransportStats, count, count_bytes};
+use crate::stream::{CloseCode, STREAM_OF_MESSAGES, STREAM_OF_ONE_LARGE_MESSAGE, write_frames};
+
+/// Why a request has no reply.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum RequestError {
+    /// Not sent: there is no connection.
+    #[error("not connected to {0}")]
+    NotConnected(SocketAddr),
+    /// Not sent: too many requests wait.
+    #[error("too many requests to {0} are under way")]
+    QueueFull(SocketAddr),
+    /// The peer refused it, with this reason.
+    #[error("refused: {0}")]
+    Refused(String),
+    /// Sent, and the connection broke before a reply: nobody knows whether the
+    /// peer acted.
+    #[error("connection to {0} lost before a reply")]
+    Lost(SocketAddr),
+}
+
+impl RequestError {
+    /// Whether the peer may have seen the request.
+    #[must_use]
+    pub const fn was_sent(&self) -> bool {
+        matches!(self, Self::Refused(_) | Self::Lost(_))
+    }
+}
+
+/// Why a message was not taken.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum SendError {
+    /// There is no connection.
+    #[error("not connected to {0}")]
+    NotConnected(SocketAddr),
+    /// The queue is full.
+    #[error("the queue to {0} is full")]
+    QueueFull(SocketAddr),
+}
+
+/// The local endpoint that links dial from. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    endpoint: quinn::Endpoint,
+    credentials: Arc<RwLock<Credentials>>,
+    stats: Arc<TransportStats>,
+    refusals: Arc<RefusalLog>,
+}
+
+impl Endpoint {
+    /// An endpoint on any free port. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// [`BindError`], one sentence.
+    pub fn client(credentials: &Credentials) -> Result<Self, BindError> {
+        let address = SocketAddr::from(([0, 0, 0, 0], 0));
+        let socket = bind(address)?;
+        let endpoint = quinn::Endpoint::new(
+            quinn::EndpointConfig::default(),
+            None,
+            socket,
+            Arc::new(quinn::TokioRuntime),
+        )
+        .map_err(|error| BindError::Other { address, reason: error.to_string() })?;
+        Ok(Self {
+            endpoint,
+            credentials: Arc::new(RwLock::new(credentials.clone())),
+            stats: Arc::default(),
+            refusals: Arc::default(),
+        })
+    }
+
+    /// A link to `address`, where only an `expected` peer is spoken to. It
+    /// connects in the background, now and whenever the connection breaks.
+    #[must_use]
+    pub fn connect(&self, address: SocketAddr, expected: Expected) -> PeerLink {
+        let (sender, session) = watch::channel(None);
+        let dialler = Dialler { endpoint: self.clone(), address, expected };
+        tokio::spawn(dialler.run(sender));
+        PeerLink { address, session, stats: Arc::clone(&self.stats) }
+    }
+
+    /// Uses other credentials for handshakes from now on.
+    pub fn replace_credentials(&self, credentials: &Credentials) {
+        let mut current = self.credentials.write().unwrap_or_else(PoisonError::into_inner);
+        *current = credentials.clone();
+    }
+
+    /// What crossed so far.
+    #[must_use]
+    pub fn stats(&self) -> &Arc<TransportStats> {
+        &self.stats
+    }
+}
+
+/// A lasting connection to one address. Cheap to clone; the connection ends
+/// with the last clone.
+#[derive(Debug, Clone)]
+pub struct PeerLink {
+    address: SocketAddr,
+    session: watch::Receiver<Option<Arc<Session>>>,
+    stats: Arc<TransportStats>,
+}
+
+/// One connection while it lasts.
+#[derive(Debug)]
+struct Session {
+    connection: Connection,
+    requests: mpsc::Sender<Frame>,
+    messages: mpsc::Sender<Frame>,
+    large: Arc<Semaphore>,
+    /// Requests without a reply; `None` once the connection is gone.
+    pending: Mutex<Option<HashMap<u64, oneshot::Sender<Frame>>>>,
+    next_number: AtomicU64,
+}
+
+impl PeerLink {
+    /// Whom it connects to.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Whether there is a connection now.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.session.borrow().is_some()
+    }
+
+    /// Sends a request and waits for its reply. Waits for a connection at most
+    /// [`CONNECT_WAIT`]; a deadline for the reply is the caller's: dropping the
+    /// future gives the request up.
+    ///
+    /// # Errors
+    /// [`RequestError`] tells whether the peer may have seen it.
+    pub async fn request(&self, payload: impl Into<Bytes>) -> Result<Bytes, RequestError> {
+        let session = self.connected().await?;
+        let number = session.next_number.fetch_add(1, Ordering::Relaxed);
+        let (sender, reply) = oneshot::channel();
+        if !session.expect(number, sender) {
+            return Err(RequestError::NotConnected(self.address));
+        }
+        let _forget = Forget { session: &session, number };
+        let frame = Frame { kind: FrameKind::Request, number, payload: payload.into() };
+        match session.requests.try_send(frame) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) => {
+                count(&self.stats.queue_full);
+                return Err(RequestError::QueueFull(self.address));
+            }
+            Err(TrySendError::Closed(_)) => return Err(RequestError::NotConnected(self.address)),
+        }
+        match reply.await {
+            Ok(frame) if frame.kind == FrameKind::Reply => Ok(frame.payload),
+            Ok(frame) => {
+                Err(RequestError::Refused(String::from_utf8_lossy(&frame.payload).into_owned()))
+            }
+            Err(_) => Err(RequestError::Lost(self.address)),
+        }
+    }
+
+    /// Queues a one-way message behind those sent before. Never waits.
+    ///
+    /// # Errors
+    /// [`SendError`]; the message was not taken.
+    pub fn send(&self, payload: impl Into<Bytes>) -> Result<(), SendError> {
+        let session = self.session.borrow().clone();
+        let session = session.ok_or(SendError::NotConnected(self.address))?;
+        let frame = Frame { kind: FrameKind::Message, number: 0, payload: payload.into() };
+        session.messages.try_send(frame).map_err(|error| match error {
+            TrySendError::Full(_) => {
+                count(&self.stats.queue_full);
+                SendError::QueueFull(self.address)
+            }
+            TrySendError::Closed(_) => SendError::NotConnected(self.address),
+        })
+    }
+
+    /// Sends a large message on a stream of its own and waits until it is
+    /// handed to the network; at most [`LARGE_MESSAGES_IN_FLIGHT_MAX`] at once.
+    ///
+    /// # Errors
+    /// [`SendError::NotConnected`] if there is no connection or it breaks.
+    pub async fn send_large(&self, payload: Bytes) -> Result<(), SendError> {
+        let lost = || SendError::NotConnected(self.address);
+        let session = self.session.borrow().clone().ok_or_else(lost)?;
+        let _permit = session.large.acquire().await.map_err(|_| lost())?;
+        let mut stream = session.connection.open_uni().await.map_err(|_| lost())?;
+        stream.write_u8(STREAM_OF_ONE_LARGE_MESSAGE).await.map_err(|_| lost())?;
+        count_bytes(&self.stats.bytes_sent, payload.len());
+        stream.write_chunk(payload).await.map_err(|_| lost())?;
+        stream.finish().map_err(|_| lost())?;
+        stream.stopped().await.map_err(|_| lost())?;
+        Ok(())
+    }
+
+    async fn connected(&self) -> Result<Arc<Session>, RequestError> {
+        let mut session = self.session.clone();
+        let found = timeout(CONNECT_WAIT, session.wait_for(Option::is_some)).await;
+        match found {
+            Ok(Ok(session)) => session.clone().ok_or(RequestError::NotConnected(self.address)),
+            Ok(Err(_)) | Err(_) => Err(RequestError::NotConnected(self.address)),
+        }
+    }
+}
+
+/// Takes a request off the table when its caller is gone.
+struct Forget<'a> {
+    session: &'a Session,
+    number: u64,
+}
+
+impl Drop for Forget<'_> {
+    fn drop(&mut self) {
+        if let Some(pending) = self.session.lock().as_mut() {
+            pending.remove(&self.number);
+        }
+    }
+}
+
+impl Session {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<HashMap<u64, oneshot::Sender<Frame>>>> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the request was noted; not if the connection is gone.
+    fn expect(&self, number: u64, sender: oneshot::Sender<Frame>) -> bool {
+        let mut pending = self.lock();
+        pending.as_mut().map(|pending| pending.insert(number, sender)).is_some()
+    }
+
+    /// Hands replies to their requests until the stream ends.
+    async fn read_replies(&self, receive: RecvStream, stats: &TransportStats) {
+        let mut receive = BufReader::with_capacity(WRITE_BYTES_MAX, receive);
+        while let Ok(frame) = Frame::read(&mut receive).await {
+            count_bytes(&stats.bytes_received, frame.payload.len());
+            let waiting = self.lock().as_mut().and_then(|pending| pending.remove(&frame.number));
+            if let Some(waiting) = waiting {
+                // The caller may have given up in this moment.
+                drop(waiting.send(frame));
+            }
+        }
+    }
+}
+
+/// Keeps one link connected.
+struct Dialler {
+    endpoint: Endpoint,
+    address: SocketAddr,
+    expected: Expected,
+}
+
+impl Dialler {
+    async fn run(self, sessions: watch::Sender<Option<Arc<Session>>>) {
+        let mut delay = RECONNECT_DELAY_MIN;
+        loop {
+            let attempt = tokio::select! {
+                attempt = self.dial() => attempt,
+                () = sessions.closed() => return,
+            };
+            match attempt {
+                Ok(connection) => {
+                    delay = RECONNECT_DELAY_MIN;
+                    if self.hold(connection, &sessions).await.is_none() {
+                        return;
+                    }
+                }
+                Err(reason) => {
+                    self.endpoint.refusals.warn(&self.address.to_string(), &reason);
+                    delay = (delay * 2).min(RECONNECT_DELAY_MAX);
+                }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(jittered(delay)) => {}
+                () = sessions.closed() => return,
+            }
+        }
+    }
+
+    async fn dial(&self) -> Result<Connection, String> {
+        let crypto = {
+            let credentials = &self.endpoint.credentials;
+            credentials.read().unwrap_or_else(PoisonError::into_inner).client()
+        };
+        let mut config = quinn::ClientConfig::new(crypto);
+        config.transport_config(transport_config());
+        let connecting = self
+            .endpoint
+            .endpoint
+            .connect_with(config, self.address, SERVER_NAME)
+            .map_err(|error| error.to_string())?;
+        let connection = match timeout(HANDSHAKE_WAIT, connecting).await {
+            Ok(Ok(connection)) => connection,
+            Ok(Err(error)) => return Err(error.to_string()),
+            Err(_) => return Err("the handshake took too long".to_owned()),
+        };
+        let found: Identity = identity_of(&connection)?;
+        if self.expected.admits(&found) {
+            return Ok(connection);
+        }
+        count(&self.endpoint.stats.identities_refused);
+        let reason = format!("expected a {}, found {found}", self.expected.role);
+        connection.close(CloseCode::NotAdmitted.code(), reason.as_bytes());
+        Err(reason)
+    }
+
+    /// Serves one connection until it breaks; `None` once nobody holds the link.
+    async fn hold(
+        &self,
+        connection: Connection,
+        sessions: &watch::Sender<Option<Arc<Session>>>,
+    ) -> Option<()> {
+        let Ok((request_stream, replies)) = connection.open_bi().await else { return Some(()) };
+        let Ok(mut message_stream) = connection.open_uni().await else { return Some(()) };
+        if message_stream.write_u8(STREAM_OF_MESSAGES).await.is_err() {
+            return Some(());
+        }
+        let (requests, request_queue) = mpsc::channel(LINK_REQUESTS_MAX);
+        let (messages, message_queue) = mpsc::channel(LINK_MESSAGES_MAX);
+        let session = Arc::new(Session {
+            connection: connection.clone(),
+            requests,
+            messages,
+            large: Arc::new(Semaphore::new(LARGE_MESSAGES_IN_FLIGHT_MAX as usize)),
+            pending: Mutex::new(Some(HashMap::new())),
+            next_number: AtomicU64::new(1),
+        });
+        let stats = &self.endpoint.stats;
+        // The receivers are gone only when the link is; then it ends below.
+        sessions.send_replace(Some(Arc::clone(&session)));
+        let held = tokio::select! {
+            () = write_frames(request_queue, request_stream, stats) => Some(()),
+            () = write_frames(message_queue, message_stream, stats) => Some(()),
+            () = session.read_replies(replies, stats) => Some(()),
+            reason = connection.closed() => {
+                self.endpoint.refusals.warn(&self.address.to_string(), &reason.to_string());
+                Some(())
+            }
+            () = sessions.closed() => None,
+        };
+        sessions.send_replace(None);
+        session.lock().take();
+        connection.close(CloseCode::Done.code(), b"link closed");
+        held
+    }
+}
+
+/// Between half of `delay` and all of it, so that many links do not dial in
+/// step.
+fn jittered(delay: Duration) -> Duration {
+    delay.mul_f64(rand::rng().random_range(0.5..1.0))
+}

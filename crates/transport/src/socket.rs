@@ -1,0 +1,73 @@
+//! The UDP socket and QUIC parameters of listeners and links.
+
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+
+use quinn::{IdleTimeout, MtuDiscoveryConfig, TransportConfig, VarInt};
+use socket2::{Domain, Protocol, Socket, Type};
+use thiserror::Error;
+
+use crate::limits::{
+    CONNECTION_WINDOW_BYTES, IDLE_WAIT, KEEP_ALIVE_INTERVAL, LARGE_MESSAGES_IN_FLIGHT_MAX,
+    SOCKET_BUFFER_BYTES, STREAM_WINDOW_BYTES,
+};
+
+/// Largest datagram tried by path discovery: what loopback and jumbo frames
+/// carry.
+const MTU_BYTES_MAX: u16 = 8_952;
+/// Datagram that every network carries.
+const MTU_BYTES_INITIAL: u16 = 1_200;
+/// Bidirectional streams of a connection: its one request stream.
+const REQUEST_STREAMS_MAX: u32 = 1;
+
+/// A socket cannot be opened.
+#[derive(Debug, Error)]
+pub enum BindError {
+    /// Another process has the port.
+    #[error("address {0} is in use")]
+    InUse(SocketAddr),
+    /// Anything else.
+    #[error("cannot listen on {address}: {reason}")]
+    Other {
+        /// Where.
+        address: SocketAddr,
+        /// What the system says.
+        reason: String,
+    },
+}
+
+/// Opens a UDP socket with large buffers.
+pub(crate) fn bind(address: SocketAddr) -> Result<UdpSocket, BindError> {
+    let open = || {
+        let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+        // The system may grant less; then throughput suffers, nothing else.
+        drop(socket.set_recv_buffer_size(SOCKET_BUFFER_BYTES));
+        drop(socket.set_send_buffer_size(SOCKET_BUFFER_BYTES));
+        socket.bind(&address.into())?;
+        Ok(UdpSocket::from(socket))
+    };
+    open().map_err(|error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => BindError::InUse(address),
+        _ => BindError::Other { address, reason: error.to_string() },
+    })
+}
+
+/// QUIC parameters, the same on both sides.
+pub(crate) fn transport_config() -> Arc<TransportConfig> {
+    let mut config = TransportConfig::default();
+    let idle = IdleTimeout::try_from(IDLE_WAIT).ok();
+    let mut discovery = MtuDiscoveryConfig::default();
+    discovery.upper_bound(MTU_BYTES_MAX);
+    config
+        .max_idle_timeout(idle)
+        .keep_alive_interval(Some(KEEP_ALIVE_INTERVAL))
+        .max_concurrent_bidi_streams(VarInt::from_u32(REQUEST_STREAMS_MAX))
+        .max_concurrent_uni_streams(VarInt::from_u32(1 + LARGE_MESSAGES_IN_FLIGHT_MAX))
+        .stream_receive_window(VarInt::from_u32(STREAM_WINDOW_BYTES))
+        .receive_window(VarInt::from_u32(CONNECTION_WINDOW_BYTES))
+        .send_window(u64::from(CONNECTION_WINDOW_BYTES))
+        .initial_mtu(MTU_BYTES_INITIAL)
+        .mtu_discovery_config(Some(discovery))
+        .datagram_receive_buffer_size(None);
+    Arc::new(config)
+}
