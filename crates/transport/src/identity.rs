@@ -126,10 +126,7 @@ impl FromStr for Identity {
     fn from_str(uri: &str) -> Result<Self, IdentityError> {
         let form = || IdentityError::Form(uri.to_owned());
         let parts: Vec<_> = uri.strip_prefix(SCHEME).ok_or_else(form)?.split('/').collect();
-        let institution = |number: &str| {
-            let number: u32 = number.parse().ok()?;
-            Some(InstitutionId::new(number)).filter(|id| *id <= InstitutionId::MAX)
-        };
+        let institution = |number: &str| number.parse::<InstitutionId>().ok();
         let (role, name) = match parts.as_slice() {
             ["node", name] => (Some(Role::Node), *name),
             ["relay", name] => (Some(Role::Relay), *name),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use quinn::{Connection, Incoming, RecvStream, SendStream};
 use tokio::io::{AsyncReadExt, BufReader};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::timeout;
 
 use crate::credentials::Credentials;
@@ -58,7 +58,8 @@ pub trait Handler: Send + Sync + 'static {
 #[derive(Debug)]
 pub struct Listener {
     endpoint: quinn::Endpoint,
-    requests: Arc<Semaphore>,
+    closing: watch::Sender<bool>,
+    writers: Arc<Semaphore>,
     stats: Arc<TransportStats>,
 }
 
@@ -68,12 +69,11 @@ struct Service<H> {
     stats: Arc<TransportStats>,
     refusals: RefusalLog,
     connections: Arc<Semaphore>,
-    /// All requests of the listener, so that a stop can wait for them.
-    requests: Arc<Semaphore>,
+    /// Turns true when the listener stops: then no request is read any more.
+    closing: watch::Receiver<bool>,
+    /// Held by whoever still writes replies, so that a stop can wait for them.
+    writers: Arc<Semaphore>,
 }
-
-/// Permits for requests of a listener: as many as its connections may have.
-const LISTENER_REQUESTS_MAX: usize = CONNECTIONS_MAX * REQUESTS_IN_FLIGHT_MAX;
 
 impl Listener {
     /// Listens on `address` (port 0: any free one) and serves peers with
@@ -97,16 +97,18 @@ impl Listener {
         )
         .map_err(other)?;
         let stats = Arc::new(TransportStats::default());
-        let requests = Arc::new(Semaphore::new(LISTENER_REQUESTS_MAX));
+        let writers = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let (closing, is_closing) = watch::channel(false);
         let service = Arc::new(Service {
             handler,
             stats: Arc::clone(&stats),
             refusals: RefusalLog::default(),
             connections: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
-            requests: Arc::clone(&requests),
+            closing: is_closing,
+            writers: Arc::clone(&writers),
         });
         tokio::spawn(service.accept(endpoint.clone()));
-        Ok(Self { endpoint, requests, stats })
+        Ok(Self { endpoint, closing, writers, stats })
     }
 
     /// Where it listens.
@@ -128,12 +130,13 @@ impl Listener {
         self.endpoint.set_server_config(Some(server_config(credentials)));
     }
 
-    /// Accepts no further connection, lets running requests end, at most
-    /// [`DRAIN_WAIT`], and closes.
+    /// Accepts no further connection or request, lets running requests end
+    /// until their replies have arrived, at most [`DRAIN_WAIT`], and closes.
     pub async fn shutdown(self) {
         self.endpoint.set_server_config(None);
-        let all = u32::try_from(LISTENER_REQUESTS_MAX).unwrap_or(u32::MAX);
-        let drained = timeout(DRAIN_WAIT, self.requests.acquire_many(all)).await;
+        self.closing.send_replace(true);
+        let all = u32::try_from(CONNECTIONS_MAX).unwrap_or(u32::MAX);
+        let drained = timeout(DRAIN_WAIT, self.writers.acquire_many(all)).await;
         if drained.is_err() {
             tracing::warn!(wait = ?DRAIN_WAIT, "requests were still running at the stop");
         }
@@ -244,13 +247,22 @@ impl<H: Handler> Service<H> {
         send: SendStream,
         receive: RecvStream,
     ) -> Result<(), Close> {
+        let Ok(writing) = Arc::clone(&self.writers).acquire_owned().await else { return Ok(()) };
         let (replies, queue) = mpsc::channel(REQUESTS_IN_FLIGHT_MAX);
         let stats = Arc::clone(&self.stats);
-        tokio::spawn(async move { write_frames(queue, send, &stats).await });
+        tokio::spawn(async move {
+            write_frames(queue, send, &stats).await;
+            drop(writing);
+        });
+        let mut closing = self.closing.clone();
         let in_flight = Arc::new(Semaphore::new(REQUESTS_IN_FLIGHT_MAX));
         let mut receive = BufReader::with_capacity(WRITE_BYTES_MAX, receive);
         loop {
-            let frame = match Frame::read(&mut receive).await {
+            let read = tokio::select! {
+                read = Frame::read(&mut receive) => read,
+                _ = closing.wait_for(|closing| *closing) => return Ok(()),
+            };
+            let frame = match read {
                 Ok(frame) => frame,
                 Err(error) => return Close::after(error),
             };
@@ -259,10 +271,7 @@ impl<H: Handler> Service<H> {
             }
             count(&self.stats.requests_received);
             count_bytes(&self.stats.bytes_received, frame.payload.len());
-            let (Ok(own), Ok(all)) = (
-                Arc::clone(&in_flight).acquire_owned().await,
-                Arc::clone(&self.requests).acquire_owned().await,
-            ) else {
+            let Ok(permit) = Arc::clone(&in_flight).acquire_owned().await else {
                 return Ok(());
             };
             let (handler, peer) = (Arc::clone(&self.handler), Arc::clone(peer));
@@ -275,7 +284,7 @@ impl<H: Handler> Service<H> {
                 let reply = Frame { kind, number: frame.number, payload: payload.into() };
                 // A peer that is gone wants no reply.
                 drop(replies.send(reply).await);
-                drop((own, all));
+                drop(permit);
             });
         }
     }

@@ -34,7 +34,8 @@ impl CloseCode {
     }
 }
 
-/// Writes queued frames until the queue is closed or the stream breaks.
+/// Writes queued frames until the queue is closed or the stream breaks. Returns
+/// when the peer has all of them.
 pub(crate) async fn write_frames(
     mut queue: mpsc::Receiver<Frame>,
     mut stream: SendStream,
@@ -53,6 +54,8 @@ pub(crate) async fn write_frames(
         }
         buffer.clear();
     }
-    // The connection may be gone already; then there is nothing to finish.
-    drop(stream.finish());
+    if stream.finish().is_ok() {
+        // Whether the peer has all or is gone: there is nothing more to do.
+        drop(stream.stopped().await);
+    }
 }

@@ -1,0 +1,156 @@
+//! An authority, a listener that records, a link to it.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use time::OffsetDateTime;
+use tokio::sync::Semaphore;
+use tributary_transport::authority::{CertificateAuthority, Issued};
+use tributary_transport::{
+    Credentials, CredentialsError, Endpoint, Expected, Handler, Identity, Listener, PeerLink, Role,
+    RoleKind,
+};
+
+/// Name of a peer that the recorder does not admit.
+pub const UNWELCOME: &str = "unwelcome";
+/// A message that the recorder refuses.
+pub const REFUSED_MESSAGE: &str = "refuse me";
+/// A request that is not answered while the listener lives.
+pub const NEVER_ANSWERED: &str = "never";
+/// A request that is answered after [`Recorder::release`].
+pub const ANSWERED_LATER: &str = "later";
+
+/// A CA of its own.
+pub struct Authority(CertificateAuthority);
+
+impl Authority {
+    pub fn new() -> Self {
+        Self(CertificateAuthority::create("test", 1).unwrap())
+    }
+
+    pub fn ca(&self) -> &str {
+        self.0.certificate_pem()
+    }
+
+    pub fn issued(&self, role: Role, name: &str) -> Issued {
+        self.0.issue(&Identity { role, name: name.to_owned() }, 1).unwrap()
+    }
+
+    pub fn credentials(&self, role: Role, name: &str) -> Credentials {
+        let issued = self.issued(role, name);
+        Credentials::from_pem(self.ca(), &issued.certificate_pem, &issued.key_pem).unwrap()
+    }
+
+    pub fn issue_for(
+        &self,
+        from: OffsetDateTime,
+        until: OffsetDateTime,
+    ) -> Result<Credentials, CredentialsError> {
+        let identity = Identity { role: Role::Node, name: "a".to_owned() };
+        let issued = self.0.issue_for(&identity, from, until).unwrap();
+        Credentials::from_pem(self.ca(), &issued.certificate_pem, &issued.key_pem)
+    }
+}
+
+/// Answers requests and keeps what it got.
+pub struct Recorder {
+    name: &'static str,
+    requests: AtomicUsize,
+    messages: Mutex<Vec<String>>,
+    large: Mutex<Vec<Bytes>>,
+    released: Semaphore,
+}
+
+impl Recorder {
+    pub fn new(name: &'static str) -> Arc<Self> {
+        Arc::new(Self {
+            name,
+            requests: AtomicUsize::new(0),
+            messages: Mutex::default(),
+            large: Mutex::default(),
+            released: Semaphore::new(0),
+        })
+    }
+
+    pub fn requests(&self) -> usize {
+        self.requests.load(Ordering::SeqCst)
+    }
+
+    pub fn messages(&self) -> Vec<String> {
+        self.messages.lock().unwrap().clone()
+    }
+
+    pub fn large_messages(&self) -> usize {
+        self.large.lock().unwrap().len()
+    }
+
+    pub fn last_large_message(&self) -> Vec<u8> {
+        self.large.lock().unwrap().last().unwrap().to_vec()
+    }
+
+    pub fn release(&self) {
+        self.released.add_permits(1);
+    }
+}
+
+impl Handler for Recorder {
+    fn admit(&self, peer: &Identity) -> Result<(), String> {
+        if peer.name == UNWELCOME { Err("not you".to_owned()) } else { Ok(()) }
+    }
+
+    async fn request(
+        self: Arc<Self>,
+        _peer: Arc<Identity>,
+        payload: Bytes,
+    ) -> Result<Vec<u8>, String> {
+        self.requests.fetch_add(1, Ordering::SeqCst);
+        if payload == NEVER_ANSWERED {
+            std::future::pending::<()>().await;
+        }
+        if payload == ANSWERED_LATER {
+            self.released.acquire().await.unwrap().forget();
+        }
+        let text = String::from_utf8(payload.to_vec()).map_err(|error| error.to_string())?;
+        Ok(format!("{} says {text}", self.name).into_bytes())
+    }
+
+    fn message(&self, _peer: &Identity, payload: Bytes) -> Result<(), String> {
+        if payload == REFUSED_MESSAGE {
+            return Err("as asked".to_owned());
+        }
+        let text = String::from_utf8(payload.to_vec()).map_err(|error| error.to_string())?;
+        self.messages.lock().unwrap().push(text);
+        Ok(())
+    }
+
+    fn large_message(&self, _peer: &Identity, payload: Bytes) -> Result<(), String> {
+        self.large.lock().unwrap().push(payload);
+        Ok(())
+    }
+}
+
+/// Node `a`, listening.
+pub fn listen(authority: &Authority) -> (Listener, Arc<Recorder>) {
+    let recorder = Recorder::new("node/a");
+    let credentials = authority.credentials(Role::Node, "a");
+    let address = "127.0.0.1:0".parse().unwrap();
+    (Listener::bind(address, &credentials, Arc::clone(&recorder)).unwrap(), recorder)
+}
+
+/// A relay's link to a listener.
+pub fn link(authority: &Authority, listener: &Listener) -> PeerLink {
+    let endpoint = Endpoint::client(&authority.credentials(Role::Relay, "r")).unwrap();
+    endpoint.connect(listener.local_addr().unwrap(), Expected::any(RoleKind::Node))
+}
+
+/// Waits until `condition` holds; fails after ten seconds.
+pub async fn eventually(what: &str, condition: impl Fn() -> bool) {
+    let looked = async {
+        while !condition() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    assert!(tokio::time::timeout(Duration::from_secs(10), looked).await.is_ok(), "{what}");
+}
