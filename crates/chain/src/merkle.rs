@@ -71,8 +71,7 @@ impl MerklePath {
         let mut index = self.index;
         let mut hash = *leaf;
         for sibling in &self.siblings {
-            hash =
-                if index & 1 == 0 { parent(&hash, sibling) } else { parent(sibling, &hash) };
+            hash = if index & 1 == 0 { parent(&hash, sibling) } else { parent(sibling, &hash) };
             index >>= 1;
         }
         hash == tree.root

@@ -5,10 +5,14 @@
 //! first outcome.
 
 use serde::{Deserialize, Serialize};
+use tributary_types::codec::{decode_list, encode_list};
 use tributary_types::{
     AccountId, AccountName, Amount, AssetCode, AssetId, Decode, DecodeError, Encode, InstitutionId,
     PaymentId, PublicKey, Reader, canonical, canonical_enum,
 };
+
+/// Most keys of one institution: a registry message always fits a delivery.
+pub const INSTITUTION_KEYS_MAX: usize = 64;
 
 /// Whether an account takes part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,9 +41,7 @@ impl Decode for AccountStatus {
             0 => Ok(Self::Open),
             1 => Ok(Self::Frozen),
             2 => Ok(Self::Closed),
-            other => {
-                Err(DecodeError::Invalid { what: "account status", value: u64::from(other) })
-            }
+            other => Err(DecodeError::Invalid { what: "account status", value: u64::from(other) }),
         }
     }
 }
@@ -182,17 +184,32 @@ pub struct InstitutionEntry {
     pub id: InstitutionId,
     /// Its name.
     pub name: AccountName,
-    /// Keys that may sign its batches.
+    /// Keys that may sign its batches; at most [`INSTITUTION_KEYS_MAX`].
     pub keys: Vec<PublicKey>,
     /// Whether it may change the registry.
     pub operator: bool,
 }
-canonical!(InstitutionEntry {
-    id: InstitutionId,
-    name: AccountName,
-    keys: Vec<PublicKey>,
-    operator: bool
-});
+
+impl Encode for InstitutionEntry {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.id.encode(out);
+        self.name.encode(out);
+        encode_list(&self.keys, out);
+        self.operator.encode(out);
+    }
+}
+
+impl Decode for InstitutionEntry {
+    const BYTES_MIN: usize = 4 + AccountName::BYTES_MAX + 4 + 1;
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            id: InstitutionId::decode(reader)?,
+            name: AccountName::decode(reader)?,
+            keys: decode_list(reader, "institution keys", INSTITUTION_KEYS_MAX)?,
+            operator: bool::decode(reader)?,
+        })
+    }
+}
 
 /// A batch-signing key of an institution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

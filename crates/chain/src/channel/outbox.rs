@@ -133,7 +133,7 @@ impl Outbox {
             rest.next();
         }
         let tail = rest.map(|pending| pending.hash).collect();
-        Some(Portion { first_sequence: after + 1, messages, tail })
+        Some(Portion { first_sequence: after.saturating_add(1), messages, tail })
     }
 
     /// All unacknowledged messages, oldest first.
