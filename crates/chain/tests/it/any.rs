@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use tributary_chain::batch::OwnerSignature;
 use tributary_chain::certificate::Vote;
+use tributary_chain::channel::{BrokenRule, ChannelLeaf, Equivocation, Evidence};
 use tributary_chain::merkle::TreeCommitment;
 use tributary_chain::message::{Fund, FundRequest, MerchantNotice, Transfer, TransferOutcome};
 use tributary_chain::operation::{
@@ -10,9 +11,10 @@ use tributary_chain::operation::{
     RegistryChange, SetFloat, SetStatus,
 };
 use tributary_chain::{
-    AccountStatus, Action, Batch, Body, Certificate, ClockReport, Counters, Header, MerklePath,
-    Message, Operation, Statement, StatementRow, ValidatorSet,
+    AccountStatus, Action, Batch, Body, Certificate, ClockReport, Counters, Delivery, Header,
+    Inbox, MerklePath, Message, Operation, Outbox, Statement, StatementRow, ValidatorSet,
 };
+use tributary_types::codec::{Encode, decode_exact};
 use tributary_types::{AssetId, BlockHeight, ChainId, Hash, PublicKey, TimeMs};
 
 pub use crate::any_types::*;
@@ -211,4 +213,75 @@ pub fn message() -> impl Strategy<Value = Message> {
         registry_change().prop_map(Message::Registry),
         validator_set().prop_map(Message::ValidatorSet),
     ]
+}
+
+prop_compose! {
+    pub fn channel_leaf()(
+        peer in chain(),
+        sequences in any::<(u64, u64)>(),
+        sent_digest in hash(),
+    ) -> ChannelLeaf {
+        let (sent_sequence, received_sequence) = sequences;
+        ChannelLeaf { peer, sent_sequence, sent_digest, received_sequence }
+    }
+}
+
+prop_compose! {
+    pub fn delivery()(
+        first_sequence in any::<u64>(),
+        messages in prop::collection::vec(message(), 0..3),
+        tail in prop::collection::vec(hash(), 0..3),
+        leaf in channel_leaf(),
+        path in merkle_path(),
+        channels in tree_commitment(),
+        header in header(),
+        certificate in certificate(),
+    ) -> Delivery {
+        Delivery { first_sequence, messages, tail, leaf, path, channels, header, certificate }
+    }
+}
+
+pub fn outbox() -> impl Strategy<Value = Outbox> {
+    (chain(), chain(), prop::collection::vec(message(), 0..4), 0..4_u64).prop_map(
+        |(source, destination, messages, acknowledged)| {
+            let mut outbox = Outbox::default();
+            messages.into_iter().for_each(|message| outbox.send(source, destination, message));
+            outbox.acknowledge(acknowledged);
+            outbox
+        },
+    )
+}
+
+pub fn evidence() -> impl Strategy<Value = Evidence> {
+    let equivocation = (height(), hash(), header(), certificate()).prop_map(
+        |(height, first, second, certificate)| Equivocation { height, first, second, certificate },
+    );
+    let broken_rule = (any::<u64>(), hash(), header(), certificate()).prop_map(
+        |(sequence, message, header, certificate)| BrokenRule {
+            sequence,
+            message,
+            header,
+            certificate,
+        },
+    );
+    prop_oneof![
+        equivocation.prop_map(Evidence::Equivocation),
+        broken_rule.prop_map(Evidence::BrokenRule),
+    ]
+}
+
+prop_compose! {
+    /// An inbox has no constructor for its whole state: it is read as from disk.
+    pub fn inbox()(
+        validators in validator_set(),
+        cursor in (any::<u64>(), hash()),
+        seen in prop::collection::btree_map(height(), hash(), 0..5),
+        evidence in prop::option::of(evidence()),
+    ) -> Inbox {
+        let mut bytes = validators.to_bytes();
+        cursor.encode(&mut bytes);
+        seen.into_iter().collect::<Vec<_>>().encode(&mut bytes);
+        evidence.encode(&mut bytes);
+        decode_exact(&bytes).unwrap()
+    }
 }

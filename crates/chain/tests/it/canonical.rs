@@ -7,11 +7,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tributary_chain::batch::OwnerSignature;
 use tributary_chain::certificate::Vote;
+use tributary_chain::channel::{ChannelLeaf, Evidence};
 use tributary_chain::merkle::TreeCommitment;
 use tributary_chain::operation::{FloatPolicy, RegistryChange};
 use tributary_chain::{
-    AccountStatus, Action, Batch, Body, Certificate, ClockReport, Counters, Header, MerklePath,
-    Message, Operation, Statement, ValidatorSet,
+    AccountStatus, Action, Batch, Body, Certificate, ClockReport, Counters, Delivery, Header,
+    Inbox, MerklePath, Message, Operation, Outbox, Statement, ValidatorSet,
 };
 
 use crate::any;
@@ -37,6 +38,11 @@ check_canonical! {
     counters_are_canonical: Counters = any::counters();
     statement_is_canonical: Statement = any::statement();
     message_is_canonical: Message = any::message();
+    channel_leaf_is_canonical: ChannelLeaf = any::channel_leaf();
+    delivery_is_canonical: Delivery = any::delivery();
+    outbox_is_canonical: Outbox = any::outbox();
+    evidence_is_canonical: Evidence = any::evidence();
+    inbox_is_canonical: Inbox = any::inbox();
 }
 
 /// The value comes back from JSON and from postcard.
@@ -57,6 +63,8 @@ proptest! {
         path in any::merkle_path(),
         commitment in any::tree_commitment(),
         message in any::message(),
+        leaf in any::channel_leaf(),
+        evidence in any::evidence(),
     ) {
         check_serde(&operation);
         check_serde(&header);
@@ -65,5 +73,7 @@ proptest! {
         check_serde(&path);
         check_serde(&commitment);
         check_serde(&message);
+        check_serde(&leaf);
+        check_serde(&evidence);
     }
 }

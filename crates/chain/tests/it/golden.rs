@@ -8,11 +8,15 @@
 use std::collections::BTreeMap;
 
 use tributary_chain::certificate::Vote;
+use tributary_chain::channel::message_hash;
 use tributary_chain::operation::RegistryChange;
-use tributary_chain::{Action, Body, Certificate, ClockReport, Header, MerklePath, Message};
+use tributary_chain::{
+    Action, Body, Certificate, ClockReport, Delivery, Header, Inbox, MerklePath, Message,
+};
 use tributary_types::codec::{Decode, Encode, decode_exact};
 use tributary_types::{BlockHeight, ChainId, Domain, Hash, TimeMs};
 
+use crate::network::{DESTINATION, Receiver, SEEDS, SOURCE, Sender, messages};
 use crate::{cluster, sample, signing_key, validator_set};
 
 const GOLDEN: &str = include_str!("golden.txt");
@@ -44,9 +48,37 @@ fn body() -> Body {
     let report = |(validator, time)| ClockReport { validator, time: TimeMs::new(time) };
     Body {
         clocks: [(0, 1_000), (2, 1_003)].map(report).to_vec(),
-        deliveries: Vec::new(),
+        deliveries: vec![delivery()],
         batches: vec![sample::batch()],
     }
+}
+
+fn sender() -> Sender {
+    let mut sender = Sender::new(SOURCE, &SEEDS);
+    sender.send(DESTINATION, messages(1..=3));
+    sender.acknowledge(DESTINATION, 1);
+    sender
+}
+
+/// Message 2 of three, and the hash of message 3.
+fn delivery() -> Delivery {
+    sender().seal().delivery(DESTINATION, 1, 0)
+}
+
+/// An inbox that has the first message and evidence of another kind each.
+fn inboxes() -> [Inbox; 2] {
+    let mut source = Sender::new(SOURCE, &SEEDS);
+    let mut liar = source.clone();
+    source.send(DESTINATION, messages(1..=1));
+    liar.send(DESTINATION, messages(1..=2));
+    let (first, second) = (source.deliver(0), liar.deliver(0));
+    let mut contradicted = Receiver::new();
+    contradicted.receive(&first).unwrap();
+    contradicted.receive(&second).unwrap_err();
+    let mut broken = Receiver::new();
+    let examined = broken.inbox.examine(&cluster(), DESTINATION, &second).unwrap();
+    broken.inbox.condemn(&second, &examined, 1);
+    [contradicted.inbox, broken.inbox]
 }
 
 fn action_name(action: &Action) -> &'static str {
@@ -96,6 +128,12 @@ fn values() -> BTreeMap<&'static str, Vec<u8>> {
         ("batch signing hash", sample::batch().signing_hash(&cluster()).to_bytes()),
         ("body", body().to_bytes()),
         ("body root", Body::root_of_bytes(&body().to_bytes()).to_bytes()),
+        ("channel leaf", delivery().leaf.to_bytes()),
+        ("delivery", delivery().to_bytes()),
+        ("message hash", message_hash(&delivery().messages[0]).to_bytes()),
+        ("outbox", sender().outbox(DESTINATION).to_bytes()),
+        ("inbox with equivocation", inboxes()[0].to_bytes()),
+        ("inbox with broken rule", inboxes()[1].to_bytes()),
         ("statement hash", sample::statement().hash().to_bytes()),
     ]);
     let actions = sample::actions();

@@ -14,9 +14,13 @@ mod batch;
 mod body;
 mod canonical;
 mod certificate;
+mod channel;
+mod channel_faults;
+mod channel_model;
 mod golden;
 mod merkle;
 mod message;
+mod network;
 mod sample;
 
 use tributary_chain::ValidatorSet;
