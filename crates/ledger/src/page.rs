@@ -5,8 +5,8 @@
 //! Execution marks pages dirty, so a checkpoint rewrites only what changed, and
 //! a snapshot is simply all pages. The certified `state_root` is the check.
 
-use tributary_types::codec::{Decode, DecodeError, Encode, Reader, decode_list, encode_list};
 use tributary_types::canonical;
+use tributary_types::codec::{Decode, DecodeError, Encode, Reader, decode_list, encode_list};
 
 /// Most bytes of one page.
 pub const PAGE_BYTES_MAX: usize = 16 << 20;

@@ -1,0 +1,37 @@
+//! Every bound of the state machines, in one place.
+//!
+//! Bounds keep a block's cost, a page and a queue finite whatever is submitted.
+//! Those that a cluster may tune are [`crate::genesis::Parameters`]; these are
+//! the same everywhere.
+
+use tributary_chain::channel::OUTBOX_MESSAGES_MAX;
+
+/// Bytes of a cluster's name.
+pub const CLUSTER_NAME_BYTES_MAX: usize = 64;
+/// Chains of one cluster.
+pub const CHAINS_MAX: usize = 1_024;
+/// Accounts, proxies or merchants of one chain: 32-bit indices with room.
+pub const ROWS_MAX: usize = 1 << 30;
+/// Assets in the registry.
+pub const ASSETS_MAX: usize = 256;
+/// Institutions in the registry.
+pub const INSTITUTIONS_MAX: usize = 4_096;
+/// Batch keys of one institution.
+pub const KEYS_MAX: usize = 64;
+/// Longest id window in either direction, in milliseconds: a week.
+pub const ID_WINDOW_MS_MAX: u64 = 7 * 24 * 3_600 * 1_000;
+/// Largest `statements_unacknowledged_max`: an outbox fits one page.
+pub const STATEMENTS_UNACKNOWLEDGED_MAX: u64 = 16;
+/// Largest `waiting_refunds_max`: a proxy's queue fits one page.
+pub const WAITING_REFUNDS_MAX: u64 = 131_072;
+/// Requests to one peer (transfers, fund requests) that wait for their answer.
+pub const UNANSWERED_MAX: usize = OUTBOX_MESSAGES_MAX / 2;
+/// Messages of an outbox beyond which nothing new is begun: the rest is kept
+/// for answers, which a peer that keeps [`UNANSWERED_MAX`] always finds room for.
+pub const OUTBOX_BEGUN_MAX: usize = OUTBOX_MESSAGES_MAX - UNANSWERED_MAX;
+/// Outcomes of one block that come from its body; the rest of the index space
+/// of [`tributary_types::Position`] is for late outcomes.
+pub const BODY_OUTCOMES_MAX: u32 = 1 << 23;
+
+const _: () = assert!(BODY_OUTCOMES_MAX < tributary_types::Position::INDEX_LIMIT);
+const _: () = assert!(OUTBOX_BEGUN_MAX + UNANSWERED_MAX <= OUTBOX_MESSAGES_MAX);

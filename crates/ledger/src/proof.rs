@@ -1,0 +1,269 @@
+//! Proofs that anyone can check offline, against the genesis alone.
+//!
+//! A [`StateProof`] shows an account, proxy or merchant as it stood after one
+//! block; an [`OutcomeProof`] shows what became of a payment or operation. Both
+//! hang on a header that a quorum of the chain's validators signed. Their JSON
+//! has one form: reading refuses any other, so every byte matters.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use tributary_chain::merkle::{MerklePath, TreeCommitment};
+use tributary_chain::{Body, Certificate, CertificateError, Header, Operation};
+use tributary_types::payment::Payment;
+use tributary_types::{ChainId, Hash, PaymentRecord, Receipt};
+
+use crate::genesis::Genesis;
+use crate::outcome::{BlockOutcomes, Subject, outcome_leaf, receipts_root};
+use crate::roots::StateParts;
+use crate::row::Row;
+use crate::{account::Account, merchant::Merchant, proxy::Proxy};
+
+/// One row of a state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProvedLeaf {
+    /// A user, issuer or control account.
+    Account(Account),
+    /// A merchant's proxy on a user chain.
+    Proxy(Proxy),
+    /// A merchant on the HF chain.
+    Merchant(Merchant),
+}
+
+/// Everything of a [`StateProof`] that the ledger has; header and certificate
+/// are the host's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateProofParts {
+    /// What `state_root` is made of.
+    pub parts: StateParts,
+    /// The row.
+    pub leaf: ProvedLeaf,
+    /// Its place in its tree.
+    pub path: MerklePath,
+}
+
+/// An account, proxy or merchant as of one certified block.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StateProof {
+    /// The header whose `state_root` commits to the row.
+    pub header: Header,
+    /// The quorum's signatures.
+    pub certificate: Certificate,
+    /// What `state_root` is made of.
+    pub parts: StateParts,
+    /// The row.
+    pub leaf: ProvedLeaf,
+    /// Its place in its tree.
+    pub path: MerklePath,
+}
+
+/// What an [`OutcomeProof`] is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OutcomeSubject {
+    /// A payment.
+    #[serde(with = "payment_fields")]
+    Payment(PaymentRecord),
+    /// An operation.
+    Operation(Operation),
+}
+
+/// What became of a payment or operation in one certified block.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OutcomeProof {
+    /// The header whose `receipts_root` commits to the outcome.
+    pub header: Header,
+    /// The quorum's signatures.
+    pub certificate: Certificate,
+    /// What was asked.
+    pub subject: OutcomeSubject,
+    /// What became of it.
+    pub receipt: Receipt,
+    /// The receipts tree.
+    pub tree: TreeCommitment,
+    /// The outcome's place in it.
+    pub path: MerklePath,
+}
+
+/// Why a proof does not hold.
+#[derive(Debug, Error)]
+pub enum ProofError {
+    /// The text is no proof.
+    #[error("not a proof: {0}")]
+    Json(#[from] serde_json::Error),
+    /// The text says the same in another form.
+    #[error("the proof is not in its one canonical form")]
+    NotCanonical,
+    /// The genesis has no such chain.
+    #[error("the genesis has no chain {0}")]
+    UnknownChain(ChainId),
+    /// The quorum's signatures do not hold.
+    #[error("certificate: {0}")]
+    Certificate(#[from] CertificateError),
+    /// The header commits to another state.
+    #[error("state root of the parts is {found}, the certified one is {expected}")]
+    StateRoot {
+        /// In the header.
+        expected: Hash,
+        /// Of the parts shown.
+        found: Hash,
+    },
+    /// The header commits to other outcomes.
+    #[error("receipts root of the tree is {found}, the certified one is {expected}")]
+    ReceiptsRoot {
+        /// In the header.
+        expected: Hash,
+        /// Of the tree shown.
+        found: Hash,
+    },
+    /// The row or outcome is not at that place of the tree.
+    #[error("the path does not lead from the leaf to the root")]
+    Path,
+}
+
+impl StateProofParts {
+    /// Adds what only the host has. `header` must be the one that the ledger
+    /// stood at.
+    #[must_use]
+    pub fn certified(self, header: Header, certificate: Certificate) -> StateProof {
+        StateProof { header, certificate, parts: self.parts, leaf: self.leaf, path: self.path }
+    }
+}
+
+impl StateProof {
+    /// Checks everything, from the leaf up to the registered validators.
+    ///
+    /// # Errors
+    /// [`ProofError`] names the first link that does not hold.
+    pub fn verify(&self, genesis: &Genesis) -> Result<(), ProofError> {
+        verify_certificate(genesis, &self.header, &self.certificate)?;
+        let (expected, found) = (self.header.state_root, self.parts.root());
+        if expected != found {
+            return Err(ProofError::StateRoot { expected, found });
+        }
+        let (leaf, tree) = match &self.leaf {
+            ProvedLeaf::Account(account) => (account.leaf_hash(), &self.parts.accounts),
+            ProvedLeaf::Proxy(proxy) => (proxy.leaf_hash(), &self.parts.proxies),
+            ProvedLeaf::Merchant(merchant) => (merchant.leaf_hash(), &self.parts.merchants),
+        };
+        if self.path.proves(&leaf, tree) { Ok(()) } else { Err(ProofError::Path) }
+    }
+
+    /// Reads the JSON that [`StateProof::to_json`] writes.
+    ///
+    /// # Errors
+    /// [`ProofError::Json`] or [`ProofError::NotCanonical`]; what it says is not
+    /// verified yet.
+    pub fn from_json(text: &str) -> Result<Self, ProofError> {
+        read_canonical(text)
+    }
+
+    /// The proof as JSON, in its one form.
+    ///
+    /// # Errors
+    /// [`ProofError::Json`] for a proof that no ledger made.
+    pub fn to_json(&self) -> Result<String, ProofError> {
+        write_canonical(self)
+    }
+}
+
+impl OutcomeProof {
+    /// The proof of the outcome at `index` of a block, or `None` if there is no
+    /// such outcome. All arguments must be of the same block.
+    #[must_use]
+    pub fn from_block(
+        header: Header,
+        certificate: Certificate,
+        body: &Body,
+        outcomes: &BlockOutcomes,
+        index: u32,
+    ) -> Option<Self> {
+        let (subject, receipt) = outcomes.get(body, index)?;
+        let subject = match subject {
+            Subject::Payment(record) => OutcomeSubject::Payment(*record),
+            Subject::Operation(operation) => OutcomeSubject::Operation(operation.clone()),
+        };
+        let tree = outcomes.tree(body);
+        let path = tree.path(index)?;
+        let tree = tree.commitment();
+        Some(Self { header, certificate, subject, receipt: *receipt, tree, path })
+    }
+
+    /// Checks everything, from the leaf up to the registered validators.
+    ///
+    /// # Errors
+    /// [`ProofError`] names the first link that does not hold.
+    pub fn verify(&self, genesis: &Genesis) -> Result<(), ProofError> {
+        verify_certificate(genesis, &self.header, &self.certificate)?;
+        let (expected, found) = (self.header.receipts_root, receipts_root(&self.tree));
+        if expected != found {
+            return Err(ProofError::ReceiptsRoot { expected, found });
+        }
+        let subject = match &self.subject {
+            OutcomeSubject::Payment(record) => Subject::Payment(record),
+            OutcomeSubject::Operation(operation) => Subject::Operation(operation),
+        };
+        let leaf = outcome_leaf(subject, &self.receipt);
+        if self.path.proves(&leaf, &self.tree) { Ok(()) } else { Err(ProofError::Path) }
+    }
+
+    /// Reads the JSON that [`OutcomeProof::to_json`] writes.
+    ///
+    /// # Errors
+    /// [`ProofError::Json`] or [`ProofError::NotCanonical`]; what it says is not
+    /// verified yet.
+    pub fn from_json(text: &str) -> Result<Self, ProofError> {
+        read_canonical(text)
+    }
+
+    /// The proof as JSON, in its one form.
+    ///
+    /// # Errors
+    /// [`ProofError::Json`] for a proof that no ledger made: a malformed record
+    /// has no fields to show.
+    pub fn to_json(&self) -> Result<String, ProofError> {
+        write_canonical(self)
+    }
+}
+
+fn verify_certificate(
+    genesis: &Genesis,
+    header: &Header,
+    certificate: &Certificate,
+) -> Result<(), ProofError> {
+    let set = genesis.validator_set(header.chain).ok_or(ProofError::UnknownChain(header.chain))?;
+    Ok(certificate.verify(&genesis.hash(), header, &set)?)
+}
+
+fn write_canonical(proof: &impl Serialize) -> Result<String, ProofError> {
+    let mut text = serde_json::to_string_pretty(proof)?;
+    text.push('\n');
+    Ok(text)
+}
+
+fn read_canonical<T: Serialize + DeserializeOwned>(text: &str) -> Result<T, ProofError> {
+    let proof: T = serde_json::from_str(text)?;
+    if write_canonical(&proof)? == text { Ok(proof) } else { Err(ProofError::NotCanonical) }
+}
+
+/// A record as its fields: people read proofs.
+mod payment_fields {
+    use super::{Payment, PaymentRecord};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<S: Serializer>(
+        record: &PaymentRecord,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        record.parse().map_err(serde::ser::Error::custom)?.serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<PaymentRecord, D::Error> {
+        Payment::deserialize(deserializer).map(|payment| PaymentRecord::from(&payment))
+    }
+}

@@ -1,0 +1,154 @@
+//! Proxies: a merchant's account on one user chain.
+//!
+//! Its books are four counters that only grow; what it holds follows from them.
+
+use serde::{Deserialize, Serialize};
+use tributary_chain::Counters;
+use tributary_chain::operation::{AccountStatus, FloatPolicy};
+use tributary_types::{AccountId, Amount, AssetId, Domain, OutcomeCode, Position, canonical};
+
+use crate::queue::QueueCommitment;
+use crate::row::Row;
+use crate::view::ProxyView;
+
+/// A merchant's account on this chain; a row of the proxies table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Proxy {
+    /// The merchant's id.
+    pub id: AccountId,
+    /// What it holds.
+    pub asset: AssetId,
+    /// Whether it takes part.
+    pub status: AccountStatus,
+    /// Whether there is something that the next statement must say.
+    pub unsettled: bool,
+    /// Whether a request for money is due that could not be sent yet.
+    pub asking: bool,
+    /// What it keeps at a settlement.
+    pub float: FloatPolicy,
+    /// Everything it ever did.
+    pub counters: Counters,
+    /// The newest entry of its history.
+    pub last: Position,
+    /// The request for money that is not answered yet.
+    pub request: Option<FundsRequested>,
+    /// Refunds and payouts that wait for money.
+    pub waiting: Option<QueueCommitment>,
+}
+canonical!(Proxy {
+    id: AccountId,
+    asset: AssetId,
+    status: AccountStatus,
+    unsettled: bool,
+    asking: bool,
+    float: FloatPolicy,
+    counters: Counters,
+    last: Position,
+    request: Option<FundsRequested>,
+    waiting: Option<QueueCommitment>,
+});
+
+/// A request for money that is on its way or being answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FundsRequested {
+    /// How much was asked for.
+    pub amount: Amount,
+    /// How many of the refunds that wait now were waiting already when the
+    /// request was made. The answer decides about these.
+    pub covered: u64,
+}
+canonical!(FundsRequested { amount: Amount, covered: u64 });
+
+impl Row for Proxy {
+    const DOMAIN: Domain = Domain::Proxy;
+    const ROWS_PER_PAGE: u32 = 256;
+
+    fn id(&self) -> AccountId {
+        self.id
+    }
+}
+
+impl Proxy {
+    /// A new, empty proxy.
+    #[must_use]
+    pub fn open(id: AccountId, asset: AssetId, status: AccountStatus, float: FloatPolicy) -> Self {
+        Self {
+            id,
+            asset,
+            status,
+            unsettled: false,
+            asking: false,
+            float,
+            counters: Counters::default(),
+            last: Position::NONE,
+            request: None,
+            waiting: None,
+        }
+    }
+
+    /// What it holds. Never negative: execution checks before it writes.
+    #[must_use]
+    pub fn balance(&self) -> Amount {
+        self.counters.balance().unwrap_or(Amount::ZERO)
+    }
+
+    /// The counters after a payment of `amount`.
+    ///
+    /// # Errors
+    /// `amount_overflow`.
+    pub(crate) fn after_payment(&self, amount: Amount) -> Result<Counters, (OutcomeCode, Amount)> {
+        let mut counters = self.counters;
+        self.counters
+            .received
+            .checked_add(amount)
+            .zip(counters.payments.checked_add(1))
+            .and_then(|(received, payments)| {
+                counters.received = received;
+                counters.payments = payments;
+                counters.balance().map(|_| counters)
+            })
+            .ok_or((OutcomeCode::AmountOverflow, Amount::ZERO))
+    }
+
+    /// The counters after a refund or payout of `amount`.
+    ///
+    /// # Errors
+    /// `insufficient_funds` with what it holds; `amount_overflow`.
+    pub(crate) fn after_refund(&self, amount: Amount) -> Result<Counters, (OutcomeCode, Amount)> {
+        let available = self.balance();
+        if available < amount {
+            return Err((OutcomeCode::InsufficientFunds, available));
+        }
+        let mut counters = self.counters;
+        self.counters
+            .refunded
+            .checked_add(amount)
+            .zip(counters.payments.checked_add(1))
+            .and_then(|(refunded, payments)| {
+                counters.refunded = refunded;
+                counters.payments = payments;
+                counters.balance().map(|_| counters)
+            })
+            .ok_or((OutcomeCode::AmountOverflow, Amount::ZERO))
+    }
+
+    /// What readers see; `waiting_amount` is that of the queue.
+    #[must_use]
+    pub(crate) fn view(&self, waiting_amount: Amount) -> ProxyView {
+        ProxyView {
+            account: self.id,
+            asset: self.asset,
+            status: self.status,
+            float: self.float,
+            counters: self.counters,
+            balance: self.balance(),
+            requested: self.request.map(|request| request.amount),
+            waiting: self.waiting.map_or(0, |queue| queue.count),
+            waiting_amount,
+            unsettled: self.unsettled,
+            last: self.last,
+        }
+    }
+}

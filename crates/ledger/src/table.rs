@@ -1,0 +1,149 @@
+//! Tables: rows in order of opening, found by id, under a Merkle tree.
+//!
+//! A row keeps its number for life. Whoever changes a row marks it; at the end
+//! of the block [`Table::commit`] hashes each marked row once and updates the
+//! tree above it, so a block costs what it touched and not what there is.
+
+use tributary_chain::merkle::{DenseTree, MerklePath, TreeCommitment};
+use tributary_types::codec::{Encode, encode_list};
+use tributary_types::{AccountId, Hash};
+
+use crate::index::{Index, hash_u128};
+use crate::limits::ROWS_MAX;
+use crate::marks::Marks;
+use crate::row::{Row, leaf_hash};
+
+/// Rows of one kind, with their index and tree.
+#[derive(Debug, Clone)]
+pub(crate) struct Table<R> {
+    rows: Vec<R>,
+    index: Index,
+    tree: DenseTree,
+    /// Rows changed since the last commit.
+    touched: Marks,
+    /// Pages changed since they were last taken.
+    dirty_pages: Marks,
+}
+
+impl<R> Default for Table<R> {
+    fn default() -> Self {
+        Self {
+            rows: Vec::new(),
+            index: Index::default(),
+            tree: DenseTree::default(),
+            touched: Marks::default(),
+            dirty_pages: Marks::default(),
+        }
+    }
+}
+
+impl<R: Row> Table<R> {
+    /// A table of these rows, committed; `None` if an id is there twice.
+    pub(crate) fn of(rows: Vec<R>) -> Option<Self> {
+        let mut buffer = Vec::new();
+        let leaves = rows.iter().map(|row| leaf_hash(row, &mut buffer)).collect();
+        let mut index = Index::with_capacity(rows.len());
+        for (number, row) in rows.iter().enumerate() {
+            let (id, number) = (row.id(), u32::try_from(number).ok()?);
+            let hash = hash_u128(id.get());
+            if index.find(hash, |other| rows[other as usize].id() == id).is_some() {
+                return None;
+            }
+            index.insert(hash, number, |other| hash_u128(rows[other as usize].id().get()));
+        }
+        let tree = DenseTree::from_leaves(leaves);
+        Some(Self { rows, index, tree, touched: Marks::default(), dirty_pages: Marks::default() })
+    }
+
+    /// The number of the row with this id.
+    pub(crate) fn find(&self, id: AccountId) -> Option<u32> {
+        self.index.find(hash_u128(id.get()), |row| self.rows[row as usize].id() == id)
+    }
+
+    /// The row with this id.
+    pub(crate) fn get(&self, id: AccountId) -> Option<&R> {
+        self.find(id).map(|number| self.row(number))
+    }
+
+    /// The row of that number.
+    pub(crate) fn row(&self, number: u32) -> &R {
+        &self.rows[number as usize]
+    }
+
+    /// The row of that number, to be changed.
+    pub(crate) fn row_mut(&mut self, number: u32) -> &mut R {
+        self.touched.mark(number);
+        &mut self.rows[number as usize]
+    }
+
+    /// Whether another row fits.
+    pub(crate) fn has_room(&self) -> bool {
+        self.rows.len() < ROWS_MAX
+    }
+
+    /// Adds a row whose id is not there yet; the caller has checked both that
+    /// and [`Table::has_room`].
+    pub(crate) fn insert(&mut self, row: R) -> u32 {
+        let number = u32::try_from(self.rows.len()).expect("tables are bounded by ROWS_MAX");
+        let hash = hash_u128(row.id().get());
+        self.rows.push(row);
+        let rows = &self.rows;
+        self.index.insert(hash, number, |other| hash_u128(rows[other as usize].id().get()));
+        self.tree.push(Hash::ZERO);
+        self.touched.mark(number);
+        number
+    }
+
+    /// All rows, in order of opening.
+    pub(crate) fn rows(&self) -> &[R] {
+        &self.rows
+    }
+
+    /// Rows changed since the last commit.
+    pub(crate) fn touched(&self) -> &[u32] {
+        self.touched.as_slice()
+    }
+
+    /// Brings the tree up to date with the rows.
+    pub(crate) fn commit(&mut self) -> TreeCommitment {
+        let mut buffer = Vec::new();
+        for number in self.touched.take_sorted() {
+            let leaf = leaf_hash(&self.rows[number as usize], &mut buffer);
+            self.tree.set(number, leaf);
+            self.dirty_pages.mark(number / R::ROWS_PER_PAGE);
+        }
+        self.tree.commit()
+    }
+
+    /// Root and count as of the last commit.
+    pub(crate) fn commitment(&self) -> TreeCommitment {
+        self.tree.commitment()
+    }
+
+    /// The row with this id and its place in the tree, as of the last commit.
+    pub(crate) fn prove(&self, id: AccountId) -> Option<(&R, MerklePath)> {
+        let number = self.find(id)?;
+        Some((self.row(number), self.tree.path(number)?))
+    }
+
+    /// Pages changed since this was last asked, ascending.
+    pub(crate) fn take_dirty_pages(&mut self) -> Vec<u32> {
+        self.dirty_pages.take_sorted()
+    }
+
+    /// Number of pages.
+    pub(crate) fn page_count(&self) -> u32 {
+        u32::try_from(self.rows.len()).unwrap_or(u32::MAX).div_ceil(R::ROWS_PER_PAGE)
+    }
+
+    /// The canonical bytes of a page; empty if there is no such page.
+    pub(crate) fn page(&self, number: u32) -> Vec<u8> {
+        let start = number as usize * R::ROWS_PER_PAGE as usize;
+        let end = (start + R::ROWS_PER_PAGE as usize).min(self.rows.len());
+        let mut bytes = Vec::new();
+        if let Some(rows) = self.rows.get(start..end).filter(|rows| !rows.is_empty()) {
+            encode_list(rows, &mut bytes);
+        }
+        bytes
+    }
+}
