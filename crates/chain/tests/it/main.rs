@@ -16,6 +16,7 @@ mod canonical;
 mod certificate;
 mod channel;
 mod channel_faults;
+mod channel_lies;
 mod channel_model;
 mod golden;
 mod merkle;

@@ -203,3 +203,10 @@ impl Receiver {
         error
     }
 }
+
+/// A source that has sent messages 1 to `count`, and a fresh receiver.
+pub fn sent(count: u32) -> (Sender, Receiver) {
+    let mut sender = Sender::new(SOURCE, &SEEDS);
+    sender.send(DESTINATION, messages(1..=count));
+    (sender, Receiver::new())
+}
