@@ -26,9 +26,11 @@
 //!
 //! All limits stand in [`limits`]. What it lacks: revocation lists (certificates
 //! are short-lived and replaced, see [`Listener::replace_credentials`]), and
-//! any retry: whether to repeat a request only its sender can know.
+//! any retry: whether to repeat a request only its sender can know ([`Backoff`]
+//! says when).
 
 pub mod authority;
+mod backoff;
 mod credentials;
 mod frame;
 mod identity;
@@ -40,6 +42,7 @@ mod socket;
 mod stats;
 mod stream;
 
+pub use backoff::Backoff;
 pub use credentials::{Credentials, CredentialsError};
 pub use identity::{Expected, Identity, IdentityError, Role, RoleKind};
 pub use link::{Endpoint, PeerLink, RequestError, SendError};
