@@ -1,1 +1,39 @@
-//! Placeholder.
+//! Floor 6: the router. It takes payments and operations from the front-ends
+//! of one institution to the chains that execute them.
+//!
+//! In reading order: [`settings`] and [`process`] (wiring); then the way of a
+//! request: [`frontend`] → [`admission`] → [`shape`] → [`portion`] → [`strand`]
+//! → [`chain`]; beside it [`leader`] and [`metric`].
+//!
+//! What it guarantees:
+//!
+//! - an item is repeated under its own id until there is an answer or the
+//!   router's patience ends, and never executes twice;
+//! - payments of one payer that a front-end sends in order execute in order;
+//! - a full queue answers `overloaded` at once, nothing grows without bound;
+//! - it keeps no durable state: any number of routers may run, and one that is
+//!   killed loses nothing that was acknowledged.
+//!
+//! What it lacks: a way to learn of a newer route table than the genesis'. No
+//! chain changes the table in this version; an outcome `moved` is counted and
+//! passed on to the front-end.
+
+pub mod process;
+pub mod settings;
+
+pub mod admission;
+pub mod frontend;
+pub mod portion;
+pub mod quota;
+pub mod shape;
+
+pub mod asking;
+pub mod chain;
+pub mod lane;
+pub mod leader;
+pub mod strand;
+
+pub mod metric;
+
+pub use process::{Parts, Router, StartError};
+pub use settings::{Limits, RouterSettings};

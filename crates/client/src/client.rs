@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use tributary_chain::operation::AssetEntry;
 use tributary_ledger::genesis::Genesis;
 use tributary_routing::{PlacementRule, RouteTable};
+use tributary_transport::Role;
 use tributary_types::{AssetCode, BlockHeight, ChainId, Hash, InstitutionId, TimeMs};
 use tributary_wire::query::{Answer, AnswerValue, Query};
 use tributary_wire::router::{RouterReply, RouterRequest};
@@ -57,6 +58,9 @@ impl Client {
     /// [`ConnectError`] if no router answers, or if it belongs to another
     /// cluster, or shows routes that cannot be believed.
     pub async fn connect(config: ClientConfig) -> Result<Self, ConnectError> {
+        let Role::Institution(institution) = config.credentials.identity().role else {
+            return Err(ConnectError::NoFrontEnd(config.credentials.identity().clone()));
+        };
         let routers = Routers::open(&config.routers, &config.credentials)?;
         let deadline = Duration::from_millis(DEADLINE_MS_DEFAULT);
         let reply = routers.ask_until(&RouterRequest::Hello, Instant::now() + deadline).await?;
@@ -70,7 +74,7 @@ impl Client {
         check_routes(&config.genesis, &routes)?;
         let shared = Shared {
             routers,
-            institution: config.institution,
+            institution,
             genesis: config.genesis,
             cluster: expected,
             routes: *routes,

@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 use tributary_ledger::books::BooksError;
+use tributary_transport::Identity;
 use tributary_types::{AccountName, ChainId, Hash};
 
 /// The client could not join the cluster.
@@ -10,6 +11,9 @@ pub enum ConnectError {
     /// No router is configured.
     #[error("no router is configured")]
     NoRouter,
+    /// Routers answer front-ends of an institution only.
+    #[error("the certificate is of {0}, which is no front-end of an institution")]
+    NoFrontEnd(Identity),
     /// The client's own endpoint does not open.
     #[error("cannot open a local endpoint: {0}")]
     Endpoint(String),

@@ -68,7 +68,6 @@ pub mod verdict;
 pub mod error;
 pub mod routes;
 
-mod backoff;
 mod link;
 
 pub use accounts::{MerchantPages, MerchantReport};

@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
-use tributary_transport::{Credentials, Endpoint, PeerLink};
+use tributary_transport::{
+    Backoff, Credentials, Endpoint, Expected, PeerLink, RequestError, RoleKind,
+};
 use tributary_wire::router::{RouterError, RouterReply, RouterRequest};
 use tributary_wire::{decode, encode};
 
-use crate::backoff::Backoff;
 use crate::error::{AskError, ConnectError};
 
 /// Longest that one router is waited for, in ms: more than a router's own
@@ -44,7 +45,8 @@ impl Routers {
         }
         let endpoint = Endpoint::client(credentials)
             .map_err(|error| ConnectError::Endpoint(error.to_string()))?;
-        let links = routers.iter().map(|address| endpoint.connect(*address)).collect();
+        let router = || Expected::any(RoleKind::Router);
+        let links = routers.iter().map(|address| endpoint.connect(*address, router())).collect();
         Ok(Self { links, current: AtomicUsize::new(0) })
     }
 
@@ -58,6 +60,9 @@ impl Routers {
                 Ok(reply) => return Attempt::Reply(reply),
                 Err(error) => Attempt::Lost(error.to_string()),
             },
+            Ok(Err(RequestError::Refused(reason))) => {
+                return Attempt::Reply(RouterReply::Error(RouterError::Refused(reason)));
+            }
             Ok(Err(error)) if error.was_sent() => Attempt::Lost(error.to_string()),
             Ok(Err(error)) => Attempt::NotSent(error.to_string()),
             Err(_) => Attempt::Lost("no answer in time".to_owned()),

@@ -20,7 +20,7 @@ use serde::Deserialize;
 use thiserror::Error;
 use tributary_ledger::genesis::Genesis;
 use tributary_routing::PlacementRule;
-use tributary_transport::Credentials;
+use tributary_transport::{Credentials, Role};
 use tributary_types::InstitutionId;
 
 /// What [`crate::Client::connect`] needs.
@@ -29,10 +29,8 @@ pub struct ClientConfig {
     /// Routers of the institution; the first that answers is used, the others
     /// stand in for it.
     pub routers: Vec<SocketAddr>,
-    /// Who the client is: a certificate of an institution's front-end.
+    /// Who the client is: a front-end of the institution in the certificate.
     pub credentials: Credentials,
-    /// The institution in that certificate.
-    pub institution: InstitutionId,
     /// What everything is verified against.
     pub genesis: Genesis,
     /// Rules that place accounts when they are opened; empty spreads them over
@@ -78,10 +76,15 @@ impl ClientConfig {
         let credentials =
             Credentials::load(&base.join(tls.ca), &base.join(tls.certificate), &base.join(tls.key))
                 .map_err(|error| ConfigError::Credentials(error.to_string()))?;
+        let identity = credentials.identity();
+        if identity.role != Role::Institution(file.institution) {
+            let (found, expected) = (identity, file.institution);
+            let reason = format!("{found} is no front-end of institution {expected}");
+            return Err(ConfigError::Credentials(reason));
+        }
         Ok(Self {
             routers: file.routers,
             credentials,
-            institution: file.institution,
             genesis: load_genesis(&base.join(file.genesis))?,
             placement: Vec::new(),
         })

@@ -20,13 +20,13 @@ use tokio::time::Instant;
 use tributary_chain::batch::{BATCH_PAYMENTS_MAX, OwnerSignature};
 use tributary_chain::{Batch, Operation};
 use tributary_routing::{RouteError, route};
+use tributary_transport::Backoff;
 use tributary_types::{PaymentRecord, SigningKey};
 use tributary_wire::Canonical;
 use tributary_wire::router::{
     REQUEST_OPERATIONS_MAX, REQUEST_PAYMENTS_MAX, RouterReply, RouterRequest,
 };
 
-use crate::backoff::Backoff;
 use crate::client::Client;
 use crate::draft::PaymentDraft;
 use crate::link::Attempt;

@@ -1,0 +1,223 @@
+//! Answering front-ends: from a request's bytes to its reply's.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use tokio::task::JoinSet;
+use tributary_chain::batch::OwnerSignature;
+use tributary_chain::{Batch, Operation};
+use tributary_routing::RouteTable;
+use tributary_transport::{Handler, Identity, Role};
+use tributary_types::{ChainId, Hash, OutcomeCode, PaymentRecord};
+use tributary_wire::query::Query;
+use tributary_wire::router::{Outcome, RouterError, RouterReply, RouterRequest};
+use tributary_wire::{decode, encode};
+
+use crate::admission::Admission;
+use crate::lane::Lane;
+use crate::metric;
+use crate::portion::Request;
+use crate::shape::{check_operations, check_payments};
+
+/// What the router knows and does; shared by all its connections.
+#[derive(Debug)]
+pub struct FrontEndHandler {
+    /// Hash of the genesis.
+    pub cluster: Hash,
+    /// Which chain owns which slots.
+    pub routes: RouteTable,
+    /// Where registry operations execute.
+    pub registry_chain: ChainId,
+    /// The door.
+    pub admission: Admission,
+    /// Every chain.
+    pub lanes: BTreeMap<ChainId, Lane>,
+}
+
+impl FrontEndHandler {
+    /// What the router still lacks to serve, one sentence for each chain.
+    #[must_use]
+    pub fn missing(&self) -> Vec<String> {
+        let leaderless = self.lanes.values().filter(|lane| lane.chain().leader().is_none());
+        leaderless.map(|lane| format!("chain {} has no known leader", lane.chain().id())).collect()
+    }
+
+    /// Answers one request.
+    pub async fn answer(&self, peer: &Identity, request: RouterRequest) -> RouterReply {
+        let begin = Instant::now();
+        let kind = kind(&request);
+        metric::request(kind);
+        let reply = match self.admission.enter(peer) {
+            Ok(entered) => {
+                metric::requests_in_flight(self.admission.in_flight());
+                let reply = self.carry_out(peer, request).await;
+                drop(entered);
+                reply
+            }
+            Err(error) => Err(error),
+        };
+        metric::reply(kind, begin.elapsed());
+        reply.unwrap_or_else(|error| {
+            metric::refused(&error);
+            RouterReply::Error(error)
+        })
+    }
+
+    async fn carry_out(
+        &self,
+        peer: &Identity,
+        request: RouterRequest,
+    ) -> Result<RouterReply, RouterError> {
+        match request {
+            RouterRequest::Hello => Ok(RouterReply::Hello {
+                cluster: self.cluster,
+                routes: Box::new(self.routes.clone()),
+            }),
+            RouterRequest::Pay { payments, owner_signatures } => {
+                self.pay(peer, &payments.0, &owner_signatures.0).await
+            }
+            RouterRequest::Operate(operations) => self.operate(peer, operations.0).await,
+            RouterRequest::Forward(batch) => self.forward(peer, batch.0).await,
+            RouterRequest::Query { chain, query } => self.query(chain, query).await,
+            RouterRequest::Cluster => Ok(self.cluster_status().await),
+        }
+    }
+
+    async fn pay(
+        &self,
+        peer: &Identity,
+        payments: &[PaymentRecord],
+        signatures: &[OwnerSignature],
+    ) -> Result<RouterReply, RouterError> {
+        check_payments(payments, signatures)?;
+        self.admission.take_quota(peer, payments.len())?;
+        let request = Request::payments(payments, signatures, &self.routes);
+        Ok(self.execute(request).await)
+    }
+
+    async fn operate(
+        &self,
+        peer: &Identity,
+        operations: Vec<Operation>,
+    ) -> Result<RouterReply, RouterError> {
+        check_operations(&operations)?;
+        self.admission.take_quota(peer, operations.len())?;
+        let request = Request::operations(operations, &self.routes, self.registry_chain);
+        Ok(self.execute(request).await)
+    }
+
+    async fn forward(&self, peer: &Identity, batch: Batch) -> Result<RouterReply, RouterError> {
+        let lane = self.lane(batch.chain)?;
+        let count = batch.outcome_count();
+        self.admission.take_quota(peer, count)?;
+        let outcomes = lane.forward(batch).await;
+        outcomes.map(|outcomes| reply(outcomes.into_iter().map(Ok).collect()))
+    }
+
+    async fn query(&self, chain: ChainId, query: Query) -> Result<RouterReply, RouterError> {
+        self.lane(chain)?.chain().read(query).await.map(RouterReply::Answer)
+    }
+
+    /// Puts every portion into its strand first, then waits for them all.
+    async fn execute(&self, mut request: Request) -> RouterReply {
+        let mut under_way = Vec::new();
+        for (strand, cut) in std::mem::take(&mut request.cuts) {
+            let queue = self.lanes.get(&strand.chain).and_then(|lane| lane.strand(strand.number));
+            let enqueued = match queue {
+                Some(queue) => queue.enqueue(cut.portion),
+                None => Err(unknown_chain(strand.chain)),
+            };
+            match enqueued {
+                Ok(answer) => under_way.push((cut.items, answer)),
+                Err(error) => request.answer(&cut.items, Err(error)),
+            }
+        }
+        for (items, answer) in under_way {
+            let stopped = || RouterError::OutcomeUnknown("the router is stopping".to_owned());
+            let answer = answer.await.unwrap_or_else(|_| Err(stopped()));
+            request.answer(&items, answer);
+        }
+        reply(request.finish())
+    }
+
+    async fn cluster_status(&self) -> RouterReply {
+        let mut asked = JoinSet::new();
+        for (chain_id, lane) in &self.lanes {
+            for (index, replica) in lane.chain().replicas().iter().enumerate() {
+                let (chain, validator) = (Arc::clone(lane.chain()), replica.validator);
+                let chain_id = *chain_id;
+                asked.spawn(async move { (chain_id, validator, chain.status(index).await) });
+            }
+        }
+        let mut replicas = asked.join_all().await;
+        replicas.sort_by_key(|(chain, validator, _)| (*chain, *validator));
+        RouterReply::Cluster(replicas)
+    }
+
+    fn lane(&self, chain: ChainId) -> Result<&Lane, RouterError> {
+        self.lanes.get(&chain).ok_or_else(|| unknown_chain(chain))
+    }
+}
+
+impl Handler for FrontEndHandler {
+    /// Front-ends of other institutions are let in to be told why not.
+    fn admit(&self, peer: &Identity) -> Result<(), String> {
+        match peer.role {
+            Role::Institution(_) => Ok(()),
+            Role::Node | Role::Relay | Role::Router(_) => {
+                metric::refusal("wrong_role");
+                Err(format!("{peer} is no front-end"))
+            }
+        }
+    }
+
+    async fn request(
+        self: Arc<Self>,
+        peer: Arc<Identity>,
+        payload: Bytes,
+    ) -> Result<Vec<u8>, String> {
+        let request = decode(&payload).map_err(|error| {
+            metric::refusal("undecodable");
+            error.to_string()
+        })?;
+        drop(payload);
+        Ok(encode(&self.answer(&peer, request).await))
+    }
+
+    fn message(&self, _: &Identity, _: Bytes) -> Result<(), String> {
+        Err("a router takes requests only".to_owned())
+    }
+
+    fn large_message(&self, _: &Identity, _: Bytes) -> Result<(), String> {
+        Err("a router takes requests only".to_owned())
+    }
+}
+
+fn unknown_chain(chain: ChainId) -> RouterError {
+    let rule = format!("chain {chain} is not in the genesis");
+    RouterError::Malformed { field: "chain".to_owned(), rule }
+}
+
+fn reply(results: Vec<Result<Outcome, RouterError>>) -> RouterReply {
+    for error in results.iter().filter_map(|result| result.as_ref().err()) {
+        metric::refused(error);
+    }
+    let outcomes = results.iter().filter_map(|result| result.as_ref().ok());
+    for moved in outcomes.filter(|outcome| outcome.receipt.code == OutcomeCode::Moved) {
+        metric::moved(moved.chain);
+    }
+    RouterReply::Outcomes(results)
+}
+
+const fn kind(request: &RouterRequest) -> &'static str {
+    match request {
+        RouterRequest::Hello => "hello",
+        RouterRequest::Pay { .. } => "pay",
+        RouterRequest::Operate(_) => "operate",
+        RouterRequest::Forward(_) => "forward",
+        RouterRequest::Query { .. } => "query",
+        RouterRequest::Cluster => "cluster",
+    }
+}

@@ -1,0 +1,82 @@
+//! Every metric of a router, by name.
+//!
+//! | metric | meaning |
+//! | --- | --- |
+//! | `router_requests_total{kind}` | requests of front-ends |
+//! | `router_request_seconds{kind}` | from a request's arrival to its reply |
+//! | `router_refusals_total{reason}` | requests and items that the router refused |
+//! | `router_batch_items_count{chain}` | payments and operations of a batch |
+//! | `router_batch_seconds{chain}` | from sending a batch to its outcomes, repeats included |
+//! | `router_repeats_total{chain}` | attempts that had to be repeated |
+//! | `router_moved_total{chain}` | outcomes that say that a chain no longer owns a slot |
+//! | `router_leader_changes_total{chain}` | times that another leader, or none, was found |
+//! | `router_queue_items{chain}` | items waiting and under way, when last something was queued |
+//! | `router_requests_in_flight` | requests being worked on |
+
+use std::time::Duration;
+
+use metrics::{counter, gauge, histogram};
+use tributary_types::ChainId;
+use tributary_wire::router::RouterError;
+
+/// A request arrived.
+pub fn request(kind: &'static str) {
+    counter!("router_requests_total", "kind" => kind).increment(1);
+}
+
+/// A request was answered.
+pub fn reply(kind: &'static str, took: Duration) {
+    histogram!("router_request_seconds", "kind" => kind).record(took);
+}
+
+/// A request was refused before it was looked at.
+pub fn refusal(reason: &'static str) {
+    counter!("router_refusals_total", "reason" => reason).increment(1);
+}
+
+/// Requests or items ended without outcome.
+pub fn refused(error: &RouterError) {
+    refusal(match error {
+        RouterError::Overloaded { .. } => "overloaded",
+        RouterError::Malformed { .. } => "malformed",
+        RouterError::OutcomeUnknown(_) => "outcome_unknown",
+        RouterError::Refused(_) => "refused",
+    });
+}
+
+/// A batch was answered.
+pub fn batch(chain: ChainId, items: usize, took: Duration) {
+    let items = u32::try_from(items).unwrap_or(u32::MAX);
+    histogram!("router_batch_items_count", "chain" => label(chain)).record(items);
+    histogram!("router_batch_seconds", "chain" => label(chain)).record(took);
+}
+
+/// An attempt is repeated.
+pub fn repeat(chain: ChainId) {
+    counter!("router_repeats_total", "chain" => label(chain)).increment(1);
+}
+
+/// A chain said that a slot is not its own.
+pub fn moved(chain: ChainId) {
+    counter!("router_moved_total", "chain" => label(chain)).increment(1);
+}
+
+/// Another replica leads, or none.
+pub fn leader_changed(chain: ChainId) {
+    counter!("router_leader_changes_total", "chain" => label(chain)).increment(1);
+}
+
+/// What a chain's strands hold.
+pub fn queue(chain: ChainId, items: usize) {
+    let items = u32::try_from(items).unwrap_or(u32::MAX);
+    gauge!("router_queue_items", "chain" => label(chain)).set(items);
+}
+
+/// Requests being worked on.
+pub fn requests_in_flight(count: usize) {
+    gauge!("router_requests_in_flight").set(u32::try_from(count).unwrap_or(u32::MAX));
+}
+
+fn label(chain: ChainId) -> String {
+    chain.to_string()
+}

@@ -1,0 +1,183 @@
+//! Starting and stopping a router: which parts there are and how they are
+//! wired.
+//!
+//! ```text
+//!  front-ends ─▶ Listener ─▶ FrontEndHandler ─▶ Lane ─▶ Strand ─▶ Chain ─▶ leader
+//!                                                         (task)    ▲
+//!                                                      leader::follow (task)
+//! ```
+//!
+//! Every chain has two strand tasks and one task that follows its leader. They
+//! live as long as the router.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use thiserror::Error;
+use tributary_ledger::genesis::Genesis;
+use tributary_service::{Supervisor, Topology};
+use tributary_transport::{
+    BindError, Credentials, Endpoint, Expected, Listener, PeerLink, Role, RoleKind,
+};
+use tributary_types::{ChainId, InstitutionId, SigningKey};
+
+use crate::admission::Admission;
+use crate::chain::{Chain, Replica};
+use crate::frontend::FrontEndHandler;
+use crate::lane::Lane;
+use crate::leader;
+use crate::settings::Limits;
+use crate::strand::{Signer, StrandTask};
+
+/// What a router is made from.
+#[derive(Debug)]
+pub struct Parts {
+    /// Whose front-ends it serves and whose batches it signs.
+    pub institution: InstitutionId,
+    /// A key that is registered for the institution.
+    pub key: SigningKey,
+    /// Who the router is.
+    pub credentials: Credentials,
+    /// What the cluster began with.
+    pub genesis: Genesis,
+    /// Where the nodes are.
+    pub topology: Topology,
+    /// Where it listens for front-ends.
+    pub listen: SocketAddr,
+    /// Admission.
+    pub limits: Limits,
+}
+
+/// Why a router does not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The certificate is another's.
+    #[error("the certificate is of {found}, expected a router of institution {expected}")]
+    OtherRole {
+        /// The institution of the configuration.
+        expected: InstitutionId,
+        /// Who the certificate says that this is.
+        found: String,
+    },
+    /// A chain without replicas in the topology.
+    #[error("the topology has no replica of chain {0}")]
+    NoReplica(ChainId),
+    /// An endpoint does not open.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The system does not say where the router listens.
+    #[error("listening address: {0}")]
+    Address(std::io::Error),
+}
+
+/// A router that serves.
+#[derive(Debug)]
+pub struct Router {
+    listener: Listener,
+    handler: Arc<FrontEndHandler>,
+    address: SocketAddr,
+}
+
+impl Router {
+    /// Starts all parts under `supervisor` and listens.
+    ///
+    /// # Errors
+    /// [`StartError`], one sentence; nothing keeps running.
+    pub fn start(parts: Parts, supervisor: &Supervisor) -> Result<Self, StartError> {
+        let Parts { institution, key, credentials, genesis, topology, listen, limits } = parts;
+        let identity = credentials.identity();
+        if identity.role != Role::Router(institution) {
+            let found = identity.to_string();
+            return Err(StartError::OtherRole { expected: institution, found });
+        }
+        warn_of_unknown_key(&genesis, institution, &key);
+        let cluster = genesis.hash();
+        let signer = Arc::new(Signer { cluster, institution, key });
+        let chains = chains(&genesis, &topology, &Endpoint::client(&credentials)?)?;
+        let (mut lanes, mut tasks) = (BTreeMap::new(), Vec::new());
+        for chain in chains {
+            let (lane, strands) = Lane::new(Arc::new(chain), &signer, limits.queue_payments_max);
+            tasks.push((Arc::clone(lane.chain()), strands));
+            lanes.insert(lane.chain().id(), lane);
+        }
+        let handler = Arc::new(FrontEndHandler {
+            cluster,
+            routes: genesis.routes.clone(),
+            registry_chain: genesis.hf_chain(),
+            admission: Admission::new(institution, &limits),
+            lanes,
+        });
+        let listener = Listener::bind(listen, &credentials, Arc::clone(&handler))?;
+        let address = listener.local_addr().map_err(StartError::Address)?;
+        for (chain, strands) in tasks {
+            supervise(supervisor, chain, strands);
+        }
+        Ok(Self { listener, handler, address })
+    }
+
+    /// Where it listens; tells the port if 0 was asked for.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What answers its front-ends, for readiness.
+    #[must_use]
+    pub const fn handler(&self) -> &Arc<FrontEndHandler> {
+        &self.handler
+    }
+
+    /// Takes nothing more, lets what is under way end within the router's
+    /// patience, and closes.
+    pub async fn stop(self) {
+        self.handler.admission.close().await;
+        self.listener.shutdown().await;
+    }
+}
+
+fn supervise(supervisor: &Supervisor, chain: Arc<Chain>, strands: Vec<StrandTask>) {
+    for strand in strands {
+        let name = format!("strand of chain {}", chain.id());
+        supervisor.task(&name, async move {
+            strand.run().await;
+            Ok::<(), Infallible>(())
+        });
+    }
+    let name = format!("leader of chain {}", chain.id());
+    supervisor.task(&name, async move { Err::<(), Infallible>(leader::follow(chain).await) });
+}
+
+/// Every chain of the genesis, with links to its replicas. Chains share the
+/// link to a node.
+fn chains(
+    genesis: &Genesis,
+    topology: &Topology,
+    endpoint: &Endpoint,
+) -> Result<Vec<Chain>, StartError> {
+    let mut links = BTreeMap::<String, PeerLink>::new();
+    let mut chains = Vec::new();
+    for spec in &genesis.chains {
+        let nodes = topology.nodes_of(spec.id);
+        if nodes.is_empty() {
+            return Err(StartError::NoReplica(spec.id));
+        }
+        let replicas = nodes.into_iter().map(|(validator, node)| {
+            let expected = || Expected::named(RoleKind::Node, &node.name);
+            let dial = || endpoint.connect(node.address, expected());
+            Replica { validator, link: links.entry(node.name.clone()).or_insert_with(dial).clone() }
+        });
+        chains.push(Chain::new(spec.id, replicas.collect()));
+    }
+    Ok(chains)
+}
+
+/// A key may have been registered after the genesis, so this is no error.
+fn warn_of_unknown_key(genesis: &Genesis, institution: InstitutionId, key: &SigningKey) {
+    let entry = genesis.institutions.iter().find(|entry| entry.id == institution);
+    if !entry.is_some_and(|entry| entry.keys.contains(&key.public())) {
+        let key = key.public();
+        tracing::warn!(%institution, %key, "the signing key is not in the genesis");
+    }
+}

@@ -1,0 +1,192 @@
+//! One strand: a bounded queue towards a chain, whose task joins what many
+//! front-ends ask for into batches and has one batch under way at a time.
+//!
+//! With nothing under way a portion is sent at once; else it waits, with all
+//! others that come meanwhile, for the batch before it. There is no timer.
+//! Portions are joined whole and in order, see [`crate::portion`].
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tributary_chain::Batch;
+use tributary_chain::batch::{BATCH_OPERATIONS_MAX, BATCH_PAYMENTS_MAX, OwnerSignature};
+use tributary_types::{Hash, InstitutionId, SigningKey};
+use tributary_wire::router::{Outcome, RouterError};
+
+use crate::chain::Chain;
+use crate::portion::{Portion, item_number};
+
+/// What a front-end is told to wait, in ms, when a queue is full: about what
+/// one batch takes under load.
+pub const OVERLOADED_RETRY_MS: u64 = 50;
+
+/// One result per item of a portion, or why there is none.
+pub type Answer = Result<Vec<Outcome>, RouterError>;
+
+/// Who signs what the strands send.
+#[derive(Debug)]
+pub struct Signer {
+    /// Hash of the genesis.
+    pub cluster: Hash,
+    /// On whose behalf.
+    pub institution: InstitutionId,
+    /// A key that is registered for it.
+    pub key: SigningKey,
+}
+
+/// The sending end of a strand.
+#[derive(Debug)]
+pub struct Strand {
+    queue: mpsc::Sender<Waiting>,
+    room: Arc<Semaphore>,
+    items_max: usize,
+}
+
+/// The receiving end; [`StrandTask::run`] drives it.
+pub struct StrandTask {
+    queue: mpsc::Receiver<Waiting>,
+    chain: Arc<Chain>,
+    signer: Arc<Signer>,
+}
+
+/// A portion that waits for its batch, or is under way in it.
+struct Waiting {
+    portion: Portion,
+    answer: oneshot::Sender<Answer>,
+    /// Held until the portion is answered.
+    room: OwnedSemaphorePermit,
+}
+
+impl Strand {
+    /// A strand that holds at most `items_max` payments and operations,
+    /// waiting and under way, and the task that serves it.
+    #[must_use]
+    pub fn new(chain: Arc<Chain>, signer: Arc<Signer>, items_max: u32) -> (Self, StrandTask) {
+        let items_max = items_max as usize;
+        // No portion is empty, so the room bounds the queue's length too.
+        let (sender, queue) = mpsc::channel(items_max);
+        let room = Arc::new(Semaphore::new(items_max));
+        (Self { queue: sender, room, items_max }, StrandTask { queue, chain, signer })
+    }
+
+    /// Puts a portion into the queue; its answer comes through the receiver.
+    ///
+    /// # Errors
+    /// [`RouterError::Overloaded`] at once if there is no room for it.
+    pub fn enqueue(&self, portion: Portion) -> Result<oneshot::Receiver<Answer>, RouterError> {
+        let overloaded = || RouterError::Overloaded { retry_after_ms: OVERLOADED_RETRY_MS };
+        let items = u32::try_from(portion.item_count()).map_err(|_| overloaded())?;
+        let room =
+            Arc::clone(&self.room).try_acquire_many_owned(items).map_err(|_| overloaded())?;
+        let (sender, receiver) = oneshot::channel();
+        let waiting = Waiting { portion, answer: sender, room };
+        self.queue.try_send(waiting).map_err(|_| overloaded())?;
+        Ok(receiver)
+    }
+
+    /// Payments and operations in the queue and under way.
+    #[must_use]
+    pub fn items(&self) -> usize {
+        self.items_max.saturating_sub(self.room.available_permits())
+    }
+}
+
+impl StrandTask {
+    /// Serves the strand until its sending end is gone.
+    pub async fn run(mut self) {
+        let mut left_over = None;
+        while let Some(first) = match left_over.take() {
+            Some(waiting) => Some(waiting),
+            None => self.queue.recv().await,
+        } {
+            let mut gathered = Gathered::default();
+            gathered.join(first);
+            while let Ok(waiting) = self.queue.try_recv() {
+                if !gathered.has_room_for(&waiting.portion) {
+                    left_over = Some(waiting);
+                    break;
+                }
+                gathered.join(waiting);
+            }
+            gathered.send(&self.chain, &self.signer).await;
+        }
+    }
+}
+
+/// Portions that become one batch.
+#[derive(Default)]
+struct Gathered {
+    joined: Portion,
+    members: Vec<Member>,
+}
+
+struct Member {
+    operations: usize,
+    payments: usize,
+    answer: oneshot::Sender<Answer>,
+    room: OwnedSemaphorePermit,
+}
+
+impl Gathered {
+    fn has_room_for(&self, portion: &Portion) -> bool {
+        self.joined.operations.len() + portion.operations.len() <= BATCH_OPERATIONS_MAX
+            && self.joined.payments.len() + portion.payments.len() <= BATCH_PAYMENTS_MAX
+    }
+
+    fn join(&mut self, waiting: Waiting) {
+        let Waiting { portion, answer, room } = waiting;
+        if answer.is_closed() {
+            // Whoever asked is gone and has not been promised anything.
+            return;
+        }
+        let (operations, payments) = (portion.operations.len(), portion.payments.len());
+        if self.members.is_empty() {
+            self.joined = portion;
+        } else {
+            let before = item_number(self.joined.payments.len());
+            let moved =
+                |own: OwnerSignature| OwnerSignature { payment: before + own.payment, ..own };
+            self.joined.owner_signatures.extend(portion.owner_signatures.into_iter().map(moved));
+            self.joined.operations.extend(portion.operations);
+            self.joined.payments.extend(portion.payments);
+        }
+        self.members.push(Member { operations, payments, answer, room });
+    }
+
+    async fn send(self, chain: &Chain, signer: &Signer) {
+        let Self { joined, members } = self;
+        if members.is_empty() {
+            return;
+        }
+        let operations = joined.operations.len();
+        let batch = Batch::sign(
+            &signer.cluster,
+            chain.id(),
+            signer.institution,
+            &signer.key,
+            joined.operations,
+            joined.payments,
+            joined.owner_signatures,
+        );
+        let answer = chain.submit(batch).await;
+        distribute(members, operations, answer);
+    }
+}
+
+/// Gives every member its share. Outcomes are those of all operations, then
+/// those of all payments.
+fn distribute(members: Vec<Member>, operations: usize, answer: Answer) {
+    let (mut operation, mut payment) = (0, operations);
+    for Member { operations, payments, answer: sender, room } in members {
+        let share = answer.as_ref().map_err(Clone::clone).map(|outcomes| {
+            let own_operations = &outcomes[operation..operation + operations];
+            let own_payments = &outcomes[payment..payment + payments];
+            [own_operations, own_payments].concat()
+        });
+        operation += operations;
+        payment += payments;
+        drop(room);
+        // Whoever asked may be gone; the outcome stands in the block.
+        drop(sender.send(share));
+    }
+}
