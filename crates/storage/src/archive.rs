@@ -1,0 +1,153 @@
+//! The archive on RocksDB: blocks and certificates by height.
+//!
+//! Header and rest of a block are apart, so that a search by time reads no
+//! bodies. Blocks become durable with the next checkpoint; certificates go
+//! through the write-ahead log (see [`database`](crate::database) for why).
+
+use rocksdb::{Direction, WriteBatch};
+use tributary_chain::{Certificate, Header};
+use tributary_replica::store::{BlockStore, StorageFault, StoredBlock};
+use tributary_types::codec::{Decode, DecodeError, Encode, Reader, decode_exact};
+use tributary_types::{BlockHeight, ChainId, TimeMs};
+
+use crate::database::{Database, Family, Scan, WriteAhead, height_key, height_of};
+use crate::fault::{corrupt, undecodable};
+use crate::search;
+
+/// The archive of all chains of a process.
+#[derive(Clone)]
+pub struct RocksBlocks {
+    database: Database,
+}
+
+impl RocksBlocks {
+    pub(crate) fn new(database: Database) -> Self {
+        Self { database }
+    }
+
+    fn header(&self, chain: ChainId, height: BlockHeight) -> Result<Option<Header>, StorageFault> {
+        let key = height_key(chain, height);
+        self.database.get(Family::Headers, &key, |bytes| decode_header(&key, bytes))
+    }
+}
+
+impl BlockStore for RocksBlocks {
+    fn put_blocks(&self, blocks: &[StoredBlock]) -> Result<(), StorageFault> {
+        let database = &self.database;
+        let mut batch = WriteBatch::default();
+        for block in blocks {
+            let key = height_key(block.header.chain, block.header.height);
+            database.put(&mut batch, Family::Headers, &key, |out| block.header.encode(out));
+            database.put(&mut batch, Family::Blocks, &key, |out| {
+                out.reserve(block.body.len() + block.outcomes.len() + u64::BYTES_MIN);
+                (block.body.len() as u64).encode(out);
+                out.extend_from_slice(&block.body);
+                out.extend_from_slice(&block.outcomes);
+            });
+        }
+        database.write("put blocks", batch, WriteAhead::No)
+    }
+
+    fn put_certificate(
+        &self,
+        header: &Header,
+        certificate: &Certificate,
+    ) -> Result<(), StorageFault> {
+        let mut batch = WriteBatch::default();
+        let key = height_key(header.chain, header.height);
+        self.database.put(&mut batch, Family::Certificates, &key, |out| {
+            header.encode(out);
+            certificate.encode(out);
+        });
+        self.database.write("put a certificate", batch, WriteAhead::Yes)
+    }
+
+    fn block(
+        &self,
+        chain: ChainId,
+        height: BlockHeight,
+    ) -> Result<Option<StoredBlock>, StorageFault> {
+        let Some(header) = self.header(chain, height)? else { return Ok(None) };
+        let key = height_key(chain, height);
+        let found = self.database.get(Family::Blocks, &key, |bytes| {
+            let parts = decode_parts(bytes);
+            let (body, outcomes) =
+                parts.map_err(|error| undecodable(Family::Blocks.describe(&key), &error))?;
+            Ok((body.to_vec(), outcomes.to_vec()))
+        })?;
+        let (body, outcomes) = found.ok_or_else(|| {
+            corrupt(Family::Blocks.describe(&key), "missing, though its header is here")
+        })?;
+        Ok(Some(StoredBlock { header, body, outcomes }))
+    }
+
+    fn certificate(
+        &self,
+        chain: ChainId,
+        height: BlockHeight,
+    ) -> Result<Option<(Header, Certificate)>, StorageFault> {
+        let key = height_key(chain, height);
+        self.database.get(Family::Certificates, &key, |bytes| decode_certified(&key, bytes))
+    }
+
+    fn last_certificate(
+        &self,
+        chain: ChainId,
+    ) -> Result<Option<(Header, Certificate)>, StorageFault> {
+        let mut last = None;
+        let top = height_key(chain, BlockHeight::new(u64::MAX));
+        self.database.scan(
+            Family::Certificates,
+            chain,
+            &top,
+            Direction::Reverse,
+            |key, bytes| {
+                last = Some(decode_certified(key, bytes)?);
+                Ok(Scan::Stop)
+            },
+        )?;
+        Ok(last)
+    }
+
+    fn first_height_from(
+        &self,
+        chain: ChainId,
+        time: TimeMs,
+        last: BlockHeight,
+    ) -> Result<Option<BlockHeight>, StorageFault> {
+        search::first_height_from(time, last, |height| {
+            let mut found = None;
+            let start = height_key(chain, height);
+            self.database.scan(
+                Family::Headers,
+                chain,
+                &start,
+                Direction::Forward,
+                |key, bytes| {
+                    found = Some((height_of(key)?, decode_header(key, bytes)?.time));
+                    Ok(Scan::Stop)
+                },
+            )?;
+            Ok(found)
+        })
+    }
+}
+
+fn decode_header(key: &[u8], bytes: &[u8]) -> Result<Header, StorageFault> {
+    decode_exact(bytes).map_err(|error| undecodable(Family::Headers.describe(key), &error))
+}
+
+fn decode_certified(key: &[u8], bytes: &[u8]) -> Result<(Header, Certificate), StorageFault> {
+    decode_exact(bytes).map_err(|error| undecodable(Family::Certificates.describe(key), &error))
+}
+
+/// Body and outcomes of a stored block.
+fn decode_parts(bytes: &[u8]) -> Result<(&[u8], &[u8]), DecodeError> {
+    let mut reader = Reader::new(bytes);
+    let length = u64::decode(&mut reader)?;
+    let length = usize::try_from(length)
+        .map_err(|_| DecodeError::Invalid { what: "body length", value: length })?;
+    let body = reader.take(length, "body")?;
+    let outcomes = reader.take(reader.remaining(), "outcomes")?;
+    Ok((body, outcomes))
+}

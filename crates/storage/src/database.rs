@@ -1,0 +1,409 @@
+//! The database of a process: one RocksDB for checkpoints and the archive of
+//! all its chains, a column family per purpose.
+//!
+//! **Durability.** Checkpoints, blocks and headers bypass RocksDB's write-ahead
+//! log: they would be written twice. Instead `CheckpointStore::save` flushes
+//! all column families together, and RocksDB commits that flush atomically
+//! (`atomic_flush`), as it does each flush of its own accord. So at any crash
+//! the disk holds one moment of the whole database, and no checkpoint without
+//! the blocks that were put before it. Certificates do use the write-ahead log,
+//! unsynced: executing again does not bring them back, so the end of the
+//! process alone must not lose them.
+//!
+//! **Values** carry a CRC-32C over key and value, checked on each read: beside
+//! RocksDB's own block checksums it covers memory and misplaced values.
+//!
+//! **Memory** is bounded by [`DatabaseLimits`].
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rocksdb::{
+    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType,
+    FlushOptions, LogLevel, Options, ReadOptions, WriteBatch, WriteOptions,
+};
+use tributary_replica::store::StorageFault;
+use tributary_types::{BlockHeight, ChainId};
+
+use crate::archive::RocksBlocks;
+use crate::checkpoints::RocksCheckpoints;
+use crate::directory::HeldDirectory;
+use crate::fault::{corrupt, rocksdb_fault};
+
+const ENGINE_DIRECTORY: &str = "rocksdb";
+/// Where the format is written, in the column family that nothing else uses.
+const FORMAT_KEY: &[u8] = b"format";
+/// The layout of keys and values that this code reads and writes.
+const FORMAT: u32 = 1;
+const CHECKSUM_BYTES: usize = 4;
+
+const BACKGROUND_JOBS_MAX: i32 = 2;
+const OPEN_FILES_MAX: i32 = 256;
+/// Bounds the write-ahead log, which only certificates use.
+const WAL_BYTES_MAX: u64 = 8 << 20;
+const INFO_LOG_BYTES_MAX: usize = 1 << 20;
+const INFO_LOG_FILES_MAX: usize = 2;
+/// Dirty bytes after which RocksDB starts their write-back, so that the log's
+/// syncs do not wait behind a burst.
+const WRITE_BACK_BYTES: u64 = 1 << 20;
+/// Values above this go to blob files, which compaction never rewrites.
+const BLOB_BYTES_MIN: u64 = 4 << 10;
+const BLOB_FILE_BYTES_MAX: u64 = 128 << 20;
+
+/// Memory that the database may take, sized for several processes per machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DatabaseLimits {
+    /// Blocks kept in memory for readers, indexes and filters included, in bytes.
+    pub cache_bytes: usize,
+    /// Writes that are not flushed yet, over all column families, in bytes. One
+    /// checkpoint that is larger exceeds it while it is saved.
+    pub write_buffer_bytes: usize,
+}
+
+impl Default for DatabaseLimits {
+    fn default() -> Self {
+        Self { cache_bytes: 32 << 20, write_buffer_bytes: 32 << 20 }
+    }
+}
+
+/// The open database.
+#[derive(Clone)]
+pub struct Database {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    rocksdb: DB,
+    path: PathBuf,
+    _directory: HeldDirectory,
+}
+
+impl Database {
+    /// Opens the database in a directory of its own, created if it is missing.
+    ///
+    /// # Errors
+    /// [`StorageFault::InUse`] if another process has it open;
+    /// [`StorageFault::Corrupt`] if it is damaged or of another format;
+    /// [`StorageFault::Io`] if the system refuses.
+    pub fn open(directory: &Path, limits: DatabaseLimits) -> Result<Self, StorageFault> {
+        let directory = HeldDirectory::hold(directory)?;
+        let path = directory.path().join(ENGINE_DIRECTORY);
+        let cache = Cache::new_lru_cache(limits.cache_bytes);
+        let families = Family::ALL
+            .iter()
+            .map(|family| ColumnFamilyDescriptor::new(family.name(), family.options(&cache)));
+        let rocksdb = DB::open_cf_descriptors(&options(limits), &path, families)
+            .map_err(|error| rocksdb_fault(format!("open database {}", path.display()), &error))?;
+        let database = Self { shared: Arc::new(Shared { rocksdb, path, _directory: directory }) };
+        database.check_format()?;
+        Ok(database)
+    }
+
+    /// The checkpoints in it.
+    #[must_use]
+    pub fn checkpoints(&self) -> RocksCheckpoints {
+        RocksCheckpoints::new(self.clone())
+    }
+
+    /// The archive in it.
+    #[must_use]
+    pub fn blocks(&self) -> RocksBlocks {
+        RocksBlocks::new(self.clone())
+    }
+
+    /// Reads and verifies one value; `read` sees it without its checksum.
+    pub(crate) fn get<T>(
+        &self,
+        family: Family,
+        key: &[u8],
+        read: impl FnOnce(&[u8]) -> Result<T, StorageFault>,
+    ) -> Result<Option<T>, StorageFault> {
+        let found = self.shared.rocksdb.get_pinned_cf(self.handle(family), key);
+        let found = found.map_err(|error| rocksdb_fault(family.describe(key), &error))?;
+        found.map(|value| read(open_value(family, key, &value)?)).transpose()
+    }
+
+    /// Adds a value to a batch; `fill` appends it.
+    pub(crate) fn put(
+        &self,
+        batch: &mut WriteBatch,
+        family: Family,
+        key: &[u8],
+        fill: impl FnOnce(&mut Vec<u8>),
+    ) {
+        let mut value = vec![0; CHECKSUM_BYTES];
+        fill(&mut value);
+        let checksum = checksum(key, &value[CHECKSUM_BYTES..]);
+        value[..CHECKSUM_BYTES].copy_from_slice(&checksum.to_le_bytes());
+        batch.put_cf(self.handle(family), key, value);
+    }
+
+    /// Adds the deletion of one key to a batch.
+    pub(crate) fn delete(&self, batch: &mut WriteBatch, family: Family, key: &[u8]) {
+        batch.delete_cf(self.handle(family), key);
+    }
+
+    /// Adds the deletion of all of a chain's keys to a batch.
+    pub(crate) fn delete_chain(&self, batch: &mut WriteBatch, family: Family, chain: ChainId) {
+        batch.delete_range_cf(self.handle(family), &chain_start(chain)[..], &chain_end(chain)[..]);
+    }
+
+    /// Applies a batch, atomically, without sync.
+    pub(crate) fn write(
+        &self,
+        action: &str,
+        batch: WriteBatch,
+        ahead: WriteAhead,
+    ) -> Result<(), StorageFault> {
+        let mut options = WriteOptions::default();
+        options.disable_wal(ahead == WriteAhead::No);
+        self.shared
+            .rocksdb
+            .write_opt(batch, &options)
+            .map_err(|error| rocksdb_fault(self.doing(action), &error))
+    }
+
+    /// Makes everything that was written so far durable, atomically.
+    pub(crate) fn flush(&self, action: &str) -> Result<(), StorageFault> {
+        let families: Vec<_> = Family::ALL.iter().map(|family| self.handle(*family)).collect();
+        let mut options = FlushOptions::default();
+        options.set_wait(true);
+        self.shared
+            .rocksdb
+            .flush_cfs_opt(&families, &options)
+            .map_err(|error| rocksdb_fault(self.doing(action), &error))
+    }
+
+    /// Visits a chain's entries from `start` on, upwards or downwards, while
+    /// `visit` wants more.
+    pub(crate) fn scan(
+        &self,
+        family: Family,
+        chain: ChainId,
+        start: &[u8],
+        direction: rocksdb::Direction,
+        mut visit: impl FnMut(&[u8], &[u8]) -> Result<Scan, StorageFault>,
+    ) -> Result<(), StorageFault> {
+        let mut options = ReadOptions::default();
+        options.set_iterate_lower_bound(&chain_start(chain)[..]);
+        options.set_iterate_upper_bound(&chain_end(chain)[..]);
+        let mode = rocksdb::IteratorMode::From(start, direction);
+        let entries = self.shared.rocksdb.iterator_cf_opt(self.handle(family), options, mode);
+        for entry in entries {
+            let (key, value) = entry.map_err(|error| {
+                rocksdb_fault(format!("{} of chain {chain}", family.name()), &error)
+            })?;
+            if visit(&key, open_value(family, &key, &value)?)? == Scan::Stop {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn handle(&self, family: Family) -> &ColumnFamily {
+        self.shared
+            .rocksdb
+            .cf_handle(family.name())
+            .expect("the database was opened with all column families")
+    }
+
+    fn doing(&self, action: &str) -> String {
+        format!("{action} in database {}", self.shared.path.display())
+    }
+
+    fn check_format(&self) -> Result<(), StorageFault> {
+        let found = self
+            .shared
+            .rocksdb
+            .get(FORMAT_KEY)
+            .map_err(|error| rocksdb_fault(self.doing("read the format"), &error))?;
+        match found.as_deref() {
+            None => {
+                let mut options = WriteOptions::default();
+                options.set_sync(true);
+                self.shared
+                    .rocksdb
+                    .put_opt(FORMAT_KEY, FORMAT.to_be_bytes(), &options)
+                    .map_err(|error| rocksdb_fault(self.doing("write the format"), &error))
+            }
+            Some(bytes) if bytes == FORMAT.to_be_bytes() => Ok(()),
+            Some(bytes) => {
+                let reason = format!("format {bytes:?} found, this version reads {FORMAT}");
+                Err(corrupt(self.doing("format"), reason))
+            }
+        }
+    }
+}
+
+/// Whether a write goes through the write-ahead log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WriteAhead {
+    /// It survives the end of the process, though not a power failure.
+    Yes,
+    /// It survives only once flushed.
+    No,
+}
+
+/// Whether a scan goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scan {
+    /// To the next entry.
+    Continue,
+    /// No more entries.
+    Stop,
+}
+
+/// The column families. Every key begins with the chain, big-endian.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Family {
+    /// chain → the last checkpoint, without its pages.
+    Checkpoints,
+    /// chain, section, number → a page of the last checkpoint.
+    Pages,
+    /// chain, height → a header; small, for searching by time.
+    Headers,
+    /// chain, height → body and outcomes.
+    Blocks,
+    /// chain, height → a header with its certificate.
+    Certificates,
+}
+
+impl Family {
+    const ALL: [Self; 5] =
+        [Self::Checkpoints, Self::Pages, Self::Headers, Self::Blocks, Self::Certificates];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Checkpoints => "checkpoints",
+            Self::Pages => "pages",
+            Self::Headers => "headers",
+            Self::Blocks => "blocks",
+            Self::Certificates => "certificates",
+        }
+    }
+
+    /// Names a value in a fault.
+    pub(crate) fn describe(self, key: &[u8]) -> String {
+        let chain = key.get(..2).map(|bytes| u16::from_be_bytes([bytes[0], bytes[1]]));
+        let chain = chain.unwrap_or_default();
+        let rest = key.get(2..).unwrap_or_default();
+        match (self, <[u8; 8]>::try_from(rest)) {
+            (Self::Headers | Self::Blocks | Self::Certificates, Ok(height)) => {
+                format!("{} of chain {chain} at {}", self.name(), u64::from_be_bytes(height))
+            }
+            (Self::Checkpoints, _) => format!("checkpoint of chain {chain}"),
+            _ => format!("{} of chain {chain}, key {rest:02x?}", self.name()),
+        }
+    }
+
+    fn options(self, cache: &Cache) -> Options {
+        let mut table = BlockBasedOptions::default();
+        table.set_block_cache(cache);
+        table.set_cache_index_and_filter_blocks(true);
+        let mut options = Options::default();
+        options.set_block_based_table_factory(&table);
+        options.set_compression_type(DBCompressionType::Lz4);
+        if self == Self::Blocks {
+            options.set_enable_blob_files(true);
+            options.set_min_blob_size(BLOB_BYTES_MIN);
+            options.set_blob_file_size(BLOB_FILE_BYTES_MAX);
+            options.set_blob_compression_type(DBCompressionType::Lz4);
+        }
+        options
+    }
+}
+
+/// The key of something at a height.
+pub(crate) fn height_key(chain: ChainId, height: BlockHeight) -> [u8; 10] {
+    let mut key = [0; 10];
+    key[..2].copy_from_slice(&chain_start(chain));
+    key[2..].copy_from_slice(&height.get().to_be_bytes());
+    key
+}
+
+/// The height in such a key.
+pub(crate) fn height_of(key: &[u8]) -> Result<BlockHeight, StorageFault> {
+    let height = key.get(2..).and_then(|rest| rest.try_into().ok()).map(u64::from_be_bytes);
+    height
+        .map(BlockHeight::new)
+        .ok_or_else(|| corrupt(format!("key {key:02x?}"), "not a chain and a height"))
+}
+
+/// Before all keys of a chain; the key of its checkpoint.
+pub(crate) fn chain_start(chain: ChainId) -> [u8; 2] {
+    chain.get().to_be_bytes()
+}
+
+/// After all keys of a chain: one byte longer than the longest and all ones.
+fn chain_end(chain: ChainId) -> [u8; 11] {
+    let mut end = [0xff; 11];
+    end[..2].copy_from_slice(&chain_start(chain));
+    end
+}
+
+fn options(limits: DatabaseLimits) -> Options {
+    let mut options = Options::default();
+    options.create_if_missing(true);
+    options.create_missing_column_families(true);
+    options.set_atomic_flush(true);
+    options.set_db_write_buffer_size(limits.write_buffer_bytes);
+    options.set_max_background_jobs(BACKGROUND_JOBS_MAX);
+    options.set_max_open_files(OPEN_FILES_MAX);
+    options.set_max_total_wal_size(WAL_BYTES_MAX);
+    options.set_bytes_per_sync(WRITE_BACK_BYTES);
+    options.set_log_level(LogLevel::Warn);
+    options.set_max_log_file_size(INFO_LOG_BYTES_MAX);
+    options.set_keep_log_file_num(INFO_LOG_FILES_MAX);
+    options.set_stats_dump_period_sec(0);
+    options.set_stats_persist_period_sec(0);
+    options
+}
+
+fn checksum(key: &[u8], value: &[u8]) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c(key), value)
+}
+
+fn open_value<'a>(family: Family, key: &[u8], stored: &'a [u8]) -> Result<&'a [u8], StorageFault> {
+    match stored.split_first_chunk::<CHECKSUM_BYTES>() {
+        Some((found, value)) if u32::from_le_bytes(*found) == checksum(key, value) => Ok(value),
+        Some(_) => Err(corrupt(family.describe(key), "checksum does not match")),
+        None => Err(corrupt(family.describe(key), format!("only {} bytes", stored.len()))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_under_another_key_or_with_a_flipped_bit_is_corrupt() {
+        let key = height_key(ChainId::new(7), BlockHeight::new(9));
+        let mut stored = checksum(&key, b"value").to_le_bytes().to_vec();
+        stored.extend_from_slice(b"value");
+        assert_eq!(open_value(Family::Blocks, &key, &stored).unwrap(), b"value");
+        for bit in 0..8 * stored.len() {
+            let mut flipped = stored.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            let fault = open_value(Family::Blocks, &key, &flipped).unwrap_err();
+            assert_eq!(
+                fault.to_string(),
+                "blocks of chain 7 at 9 is corrupt: checksum does not match"
+            );
+        }
+        let other = height_key(ChainId::new(7), BlockHeight::new(10));
+        assert!(open_value(Family::Blocks, &other, &stored).is_err());
+        assert!(open_value(Family::Blocks, &key, &stored[..3]).is_err());
+    }
+
+    #[test]
+    fn keys_sort_by_chain_then_height_and_stay_inside_their_chain() {
+        let key = |chain, height| height_key(ChainId::new(chain), BlockHeight::new(height));
+        assert!(key(1, u64::MAX) < key(2, 0));
+        assert!(key(1, 255) < key(1, 256));
+        for chain in [0, 1, u16::MAX].map(ChainId::new) {
+            assert!(chain_start(chain)[..] < height_key(chain, BlockHeight::new(0))[..]);
+            assert!(height_key(chain, BlockHeight::new(u64::MAX))[..] < chain_end(chain)[..]);
+        }
+        assert_eq!(height_of(&key(3, 77)).unwrap(), BlockHeight::new(77));
+    }
+}
