@@ -1,7 +1,7 @@
 //! How a replica is set up, what it starts from, and why it may refuse to.
 
 use thiserror::Error;
-use tributary_chain::{Certificate, Header};
+use tributary_chain::{Certificate, Header, ValidatorSet};
 use tributary_ledger::{GenesisError, RestoreError};
 use tributary_types::{BlockHeight, ChainId, PublicKey, SigningKey};
 
@@ -79,6 +79,37 @@ impl ReplicaConfig {
             election_ticks: 20,
             limits: Limits::default(),
         }
+    }
+}
+
+impl ReplicaConfig {
+    /// Whether the settings make sense together.
+    pub(crate) fn check(&self) -> Result<(), StartError> {
+        let wrong = |text: &str| Err(StartError::Setting(text.to_owned()));
+        if self.tick_ms == 0 || self.heartbeat_ticks == 0 {
+            return wrong("tick_ms and heartbeat_ticks must be at least 1");
+        }
+        if self.election_ticks <= self.heartbeat_ticks {
+            return wrong("election_ticks must be above heartbeat_ticks");
+        }
+        if self.limits.in_flight_blocks_max == 0 {
+            return wrong("in_flight_blocks_max must be at least 1");
+        }
+        Ok(())
+    }
+
+    /// Whether index and key are those of a member of the set.
+    pub(crate) fn check_identity(&self, set: &ValidatorSet) -> Result<(), StartError> {
+        let (keys, validator) = (set.keys(), self.validator);
+        let Some(expected) = keys.get(usize::from(validator)).copied() else {
+            let (chain, count) = (self.chain, keys.len());
+            return Err(StartError::UnknownValidator { chain, validator, count });
+        };
+        let found = self.key.public();
+        if found != expected {
+            return Err(StartError::WrongKey { validator, expected, found });
+        }
+        Ok(())
     }
 }
 

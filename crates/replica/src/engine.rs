@@ -18,7 +18,7 @@
 //! them from its thread's random numbers; each draw is replaced before the
 //! next tick can look at it, so a seed replays a whole cluster.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use raft::eraftpb::{Entry, Message};
@@ -32,6 +32,7 @@ use crate::guard::{self, Verdict};
 use crate::log::{LogPosition, MemoryLog};
 use crate::raft_codec::to_log_entry;
 use crate::store::{HardState, LogEntry, LogWrite};
+use crate::unpersisted::{Step, Unpersisted};
 
 /// Bytes of entries that one append message gathers; one entry may be larger.
 const APPEND_BYTES_MAX: u64 = 1 << 20;
@@ -86,37 +87,14 @@ impl Work {
     }
 }
 
-/// One step of raft that is not yet durable.
-struct Unpersisted {
-    number: u64,
-    write: WriteState,
-    /// Index of a snapshot whose checkpoint must be durable before the write.
-    checkpoint: Option<u64>,
-    /// Index of the snapshot that this step installed.
-    installed: Option<u64>,
-    /// Not to be sent before this step is durable.
-    messages: Vec<Message>,
-}
-
-enum WriteState {
-    /// Not handed out yet.
-    Held(LogWrite),
-    /// Handed out.
-    Issued,
-    /// Durable, or nothing to write.
-    Done,
-}
-
 /// See the module head.
 pub(crate) struct Engine {
     raw: RawNode<MemoryLog>,
     config: EngineConfig,
     role: Role,
-    unpersisted: VecDeque<Unpersisted>,
+    unpersisted: Unpersisted,
     released: Vec<Message>,
     saved_hard_state: HardState,
-    /// Goes with the next write.
-    compact_to: Option<u64>,
     /// Ticks since a snapshot went out, by raft id of the follower.
     snapshots: BTreeMap<u64, u32>,
 }
@@ -152,10 +130,9 @@ impl Engine {
             raw,
             config,
             role: Role::default(),
-            unpersisted: VecDeque::new(),
+            unpersisted: Unpersisted::default(),
             released: Vec::new(),
             saved_hard_state: hard_state,
-            compact_to: None,
             snapshots: BTreeMap::new(),
         };
         if alone {
@@ -218,22 +195,16 @@ impl Engine {
 
     /// All writes up to `number` are durable.
     pub fn persisted(&mut self, number: u64) {
-        for step in self.unpersisted.iter_mut().take_while(|step| step.number <= number) {
-            if matches!(step.write, WriteState::Issued) {
-                step.write = WriteState::Done;
-            }
-        }
+        self.unpersisted.persisted(number);
     }
 
     /// A checkpoint at `index` is durable; entries behind it may go, except a
     /// tail of `tail_bytes`.
     pub fn checkpointed(&mut self, index: u64, tail_bytes: usize) {
-        for step in &mut self.unpersisted {
-            step.checkpoint = step.checkpoint.filter(|needed| *needed > index);
-        }
+        self.unpersisted.checkpointed(index);
         if let Some(compact_to) = self.raw.store().compaction_before(index, tail_bytes) {
             self.raw.mut_store().compact(compact_to);
-            self.compact_to = self.compact_to.max(Some(compact_to));
+            self.unpersisted.compact(compact_to);
         }
     }
 
@@ -295,7 +266,7 @@ impl Engine {
             if has_ready {
                 self.take_ready(&mut work);
             }
-            self.issue_writes(&mut work);
+            work.writes = self.unpersisted.issue();
             if !work.is_empty() {
                 return Some(work);
             }
@@ -325,11 +296,10 @@ impl Engine {
         let write = self.stage_write(&mut ready, work);
         work.committed = ready.take_committed_entries();
         work.reads = ready.take_read_states().into_iter().filter_map(read_state).collect();
-        self.unpersisted.push_back(Unpersisted {
+        self.unpersisted.push(Step {
             number: ready.number(),
-            write: write.map_or(WriteState::Done, WriteState::Held),
-            checkpoint: work.install.map(|position| position.index),
-            installed: work.install.map(|position| position.index),
+            write,
+            installs: work.install.map(|position| position.index),
             messages: ready.take_persisted_messages(),
         });
         self.raw.advance_append_async(ready);
@@ -369,26 +339,8 @@ impl Engine {
         Some(write)
     }
 
-    fn issue_writes(&mut self, work: &mut Work) {
-        for step in &mut self.unpersisted {
-            if step.checkpoint.is_some() {
-                break;
-            }
-            if let WriteState::Held(write) = &mut step.write {
-                let mut write = std::mem::take(write);
-                write.compact_to = write.compact_to.max(self.compact_to.take());
-                step.write = WriteState::Issued;
-                work.writes.push((step.number, write));
-            }
-        }
-    }
-
     fn release_durable(&mut self) {
-        while let Some(step) = self.unpersisted.front()
-            && step.checkpoint.is_none()
-            && matches!(step.write, WriteState::Done)
-            && let Some(step) = self.unpersisted.pop_front()
-        {
+        while let Some(step) = self.unpersisted.take_durable() {
             self.raw.on_persist_ready(step.number);
             if let Some(index) = step.installed {
                 self.applied(index);

@@ -7,7 +7,7 @@
 //!   far behind to reach the present in one step.
 //! - Nothing is proposed without recent clock reports of a quorum: block time
 //!   would not move, and ids of the present might be refused for ever. A leader
-//!   that hears a quorum has them within [`crate::replica::CLOCK_INTERVAL_MS`].
+//!   that hears a quorum has them within [`crate::CLOCK_INTERVAL_MS`].
 
 use tributary_chain::{Batch, Body, ClockReport, Delivery};
 use tributary_ledger::Admission;

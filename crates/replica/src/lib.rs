@@ -35,12 +35,14 @@ mod pending;
 mod reads;
 mod recovery;
 mod snapshot;
+mod validators;
 mod votes;
 
 mod engine;
 mod guard;
 mod log;
 pub mod raft_codec;
+mod unpersisted;
 
 pub mod config;
 pub mod effect;
@@ -55,3 +57,4 @@ pub use lead::{ITEM_BYTES_MAX, RETRY_AFTER_MS};
 pub use peer::{ClockNotice, HeaderVote, PeerMessage, SnapshotMessage};
 pub use raft_codec::RaftMessage;
 pub use replica::Replica;
+pub use validators::CLOCK_INTERVAL_MS;

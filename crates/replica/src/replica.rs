@@ -40,19 +40,15 @@ use tributary_types::{BlockHeight, Hash, TimeMs};
 use crate::checkpoints::Checkpoints;
 use crate::clock::Clocks;
 use crate::config::{ReplicaConfig, Restored, StartError};
-use crate::effect::{Effect, Fatality, Now, PeerError, ReplicaStatus, Reply, RequestId};
-use crate::engine::{Engine, EngineConfig, raft_id};
+use crate::effect::{Effect, Fatality, Now, ReplicaStatus, Reply, RequestId};
+use crate::engine::{Engine, EngineConfig};
 use crate::log::LogPosition;
-use crate::peer::{ClockNotice, HeaderVote, PeerMessage};
 use crate::pending::{InFlight, Pending};
-use crate::raft_codec::RaftMessage;
 use crate::reads::Reads;
 use crate::recovery::{check_replay, recover_ledger, recover_log};
 use crate::snapshot::Offered;
-use crate::votes::{Tallied, Votes};
+use crate::votes::Votes;
 
-/// Milliseconds between the clock notices that a replica sends.
-pub const CLOCK_INTERVAL_MS: u64 = 250;
 /// Raft ticks made up for at most in one call; a process that slept longer
 /// first reads its messages before it takes the silence for a dead leader.
 const TICKS_PER_CALL_MAX: u64 = 2;
@@ -76,7 +72,8 @@ pub struct Replica {
     pub(crate) certified_before: Option<(BlockHeight, Hash)>,
     pub(crate) now: Option<Now>,
     ticked_at_ms: u64,
-    noticed_at_ms: Option<u64>,
+    /// When the last clock notice was sent; none if one is to be sent at once.
+    pub(crate) noticed_at_ms: Option<u64>,
     /// Block time after all blocks in flight, as this leader expects it.
     pub(crate) expected_time: TimeMs,
     /// Set by [`Replica::handle_resign`]: nothing new is accepted.
@@ -96,14 +93,14 @@ impl Replica {
         genesis: &Genesis,
         restored: Restored,
     ) -> Result<Self, StartError> {
-        check_settings(&config)?;
+        config.check()?;
         let executed = restored.checkpoint.as_ref().map_or(LogPosition::default(), |checkpoint| {
             LogPosition { index: checkpoint.index, term: checkpoint.term }
         });
         let is_saved = restored.checkpoint.is_some();
         let ledger = recover_ledger(genesis, config.chain, restored.checkpoint)?;
         let validators = ledger.validator_set().keys().len();
-        check_identity(&config, &ledger)?;
+        config.check_identity(ledger.validator_set())?;
         let recovered = recover_log(config.chain, validators, executed, restored.log)?;
         let engine_config = EngineConfig {
             chain: config.chain,
@@ -194,35 +191,6 @@ impl Replica {
         }
         self.send_clock_notice(now);
         self.drive();
-    }
-
-    /// A message of another validator; `from` is the index that its
-    /// certificate proves.
-    ///
-    /// # Errors
-    /// [`PeerError`]: the message was refused and nothing was changed.
-    pub fn handle_peer(&mut self, from: u16, message: PeerMessage) -> Result<(), PeerError> {
-        if self.is_stopped() {
-            return Ok(());
-        }
-        let validators = self.ledger.validator_set().keys().len();
-        if usize::from(from) >= validators || from == self.config.validator {
-            return Err(PeerError::UnknownValidator(from));
-        }
-        match message {
-            PeerMessage::Raft(RaftMessage(message)) => {
-                self.check_addresses(from, &message)?;
-                if message.has_snapshot() {
-                    return Err(PeerError::Raft("a snapshot without its state"));
-                }
-                self.engine.step(message).map_err(PeerError::Raft)?;
-            }
-            PeerMessage::Vote(vote) => self.receive_vote(from, &vote)?,
-            PeerMessage::Clock(notice) => self.receive_notice(from, notice),
-            PeerMessage::Snapshot(message) => self.receive_snapshot(from, *message)?,
-        }
-        self.drive();
-        Ok(())
     }
 
     /// The write of this number, and all before it, are durable.
@@ -346,113 +314,4 @@ impl Replica {
             self.emit(Effect::Fatal(fatality));
         }
     }
-
-    /// Sends to every other validator.
-    pub(crate) fn send_to_all(&mut self, message: &PeerMessage) {
-        let validators = self.ledger.validator_set().keys().len();
-        for to in (0..validators).filter_map(|index| u16::try_from(index).ok()) {
-            if to != self.config.validator {
-                self.emit(Effect::Send { to, message: message.clone() });
-            }
-        }
-    }
-
-    /// Signs a header that was executed here, and counts the signature.
-    pub(crate) fn sign(&mut self, header: &Header) {
-        let (vote, tallied) = self.votes.executed(header, header.hash(&self.cluster));
-        if let Some(vote) = vote {
-            self.send_to_all(&PeerMessage::Vote(vote));
-        }
-        self.act_on(tallied);
-    }
-
-    pub(crate) fn check_addresses(
-        &self,
-        from: u16,
-        message: &raft::eraftpb::Message,
-    ) -> Result<(), PeerError> {
-        for (expected, found) in [(from, message.from), (self.config.validator, message.to)] {
-            if found != raft_id(expected) {
-                let found = found.wrapping_sub(1);
-                return Err(PeerError::WrongValidator { expected, found });
-            }
-        }
-        Ok(())
-    }
-
-    fn receive_vote(&mut self, from: u16, vote: &HeaderVote) -> Result<(), PeerError> {
-        if vote.vote.validator != from {
-            let found = u64::from(vote.vote.validator);
-            return Err(PeerError::WrongValidator { expected: from, found });
-        }
-        let height = vote.height;
-        let tallied =
-            self.votes.received(vote).map_err(|error| PeerError::Vote { height, error })?;
-        self.act_on(tallied);
-        Ok(())
-    }
-
-    fn receive_notice(&mut self, from: u16, notice: ClockNotice) {
-        if let Some(now) = self.now {
-            self.clocks.hear(from, notice.wall, now);
-        }
-        let votes: Vec<_> = self.votes.votes_above(notice.certified_through).collect();
-        for vote in votes {
-            self.emit(Effect::Send { to: from, message: PeerMessage::Vote(vote) });
-        }
-    }
-
-    fn act_on(&mut self, tallied: Tallied) {
-        match tallied {
-            Tallied::Open => {}
-            Tallied::Certified(header, certificate) => {
-                self.emit(Effect::Certified { header, certificate });
-            }
-            Tallied::Diverged(fatality) => self.stop(fatality),
-        }
-    }
-
-    /// Has the next tick send a clock notice: a new leader needs it.
-    pub(crate) fn notice_soon(&mut self) {
-        self.noticed_at_ms = None;
-    }
-
-    fn send_clock_notice(&mut self, now: Now) {
-        let due = |last: u64| now.monotonic_ms >= last.saturating_add(CLOCK_INTERVAL_MS);
-        if self.noticed_at_ms.is_none_or(due) {
-            self.noticed_at_ms = Some(now.monotonic_ms);
-            let certified_through = self.votes.certified_through();
-            self.send_to_all(&PeerMessage::Clock(ClockNotice {
-                wall: now.wall,
-                certified_through,
-            }));
-        }
-    }
-}
-
-fn check_settings(config: &ReplicaConfig) -> Result<(), StartError> {
-    let wrong = |text: &str| Err(StartError::Setting(text.to_owned()));
-    if config.tick_ms == 0 || config.heartbeat_ticks == 0 {
-        return wrong("tick_ms and heartbeat_ticks must be at least 1");
-    }
-    if config.election_ticks <= config.heartbeat_ticks {
-        return wrong("election_ticks must be above heartbeat_ticks");
-    }
-    if config.limits.in_flight_blocks_max == 0 {
-        return wrong("in_flight_blocks_max must be at least 1");
-    }
-    Ok(())
-}
-
-fn check_identity(config: &ReplicaConfig, ledger: &Ledger) -> Result<(), StartError> {
-    let (keys, validator) = (ledger.validator_set().keys(), config.validator);
-    let Some(expected) = keys.get(usize::from(validator)).copied() else {
-        let (chain, count) = (config.chain, keys.len());
-        return Err(StartError::UnknownValidator { chain, validator, count });
-    };
-    let found = config.key.public();
-    if found != expected {
-        return Err(StartError::WrongKey { validator, expected, found });
-    }
-    Ok(())
 }

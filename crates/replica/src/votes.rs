@@ -20,7 +20,7 @@ pub(crate) const HEIGHTS_KEPT: u64 = 1_024;
 /// Heights ahead of the last executed one whose votes are kept.
 pub(crate) const HEIGHTS_AHEAD_MAX: u64 = 1_024;
 /// Votes sent again in answer to one notice.
-pub(crate) const VOTES_RESENT_MAX: usize = 32;
+pub(crate) const VOTES_RESENT_MAX: usize = 64;
 
 /// What a vote led to.
 #[derive(Debug)]
@@ -54,6 +54,8 @@ pub(crate) struct Votes {
     heights: BTreeMap<BlockHeight, Height>,
     executed: BlockHeight,
     last_certified: Option<(Header, Certificate)>,
+    /// Up to where each peer said it needs no votes.
+    satisfied: BTreeMap<u16, BlockHeight>,
 }
 
 impl Votes {
@@ -65,7 +67,15 @@ impl Votes {
         executed: BlockHeight,
         last_certified: Option<(Header, Certificate)>,
     ) -> Self {
-        Self { set, validator, key, heights: BTreeMap::new(), executed, last_certified }
+        Self {
+            set,
+            validator,
+            key,
+            heights: BTreeMap::new(),
+            executed,
+            last_certified,
+            satisfied: BTreeMap::new(),
+        }
     }
 
     /// Signs a header that was executed just now, unless it is known to be
@@ -134,10 +144,20 @@ impl Votes {
         open.map_or(self.executed, |(height, _)| BlockHeight::new(height.get().saturating_sub(1)))
     }
 
-    /// This replica's votes for the lowest heights above `height`.
-    pub fn votes_above(&self, height: BlockHeight) -> impl Iterator<Item = HeaderVote> {
-        let votes = self.heights.range(height.next()..).filter_map(|(_, height)| height.own);
-        votes.take(VOTES_RESENT_MAX)
+    /// Whether a peer may still need a vote for `height`, as far as is known.
+    pub fn is_wanted_by(&self, peer: u16, height: BlockHeight) -> bool {
+        self.satisfied.get(&peer).is_none_or(|through| height > *through)
+    }
+
+    /// A peer needs no votes up to and including `through`. Returns this
+    /// replica's votes that it may need: for the lowest heights above, and for
+    /// the last one.
+    pub fn votes_for(&mut self, peer: u16, through: BlockHeight) -> Vec<HeaderVote> {
+        self.satisfied.insert(peer, through);
+        let mut own = self.heights.range(through.next()..).filter_map(|(_, height)| height.own);
+        let mut votes: Vec<_> = own.by_ref().take(VOTES_RESENT_MAX - 1).collect();
+        votes.extend(own.next_back());
+        votes
     }
 
     fn tally(&mut self, at: BlockHeight) -> Tallied {
@@ -276,10 +296,23 @@ mod tests {
         votes.received(&vote(1, &header(3, 0))).unwrap();
         assert_eq!(votes.certified_through(), BlockHeight::new(1));
         assert_eq!(votes.last_certified(), BlockHeight::new(3));
-        let resent: Vec<_> = votes.votes_above(BlockHeight::new(1)).collect();
+        let resent = votes.votes_for(1, BlockHeight::new(1));
         assert_eq!(resent.iter().map(|vote| vote.height.get()).collect::<Vec<_>>(), [2, 3]);
         votes.received(&vote(2, &header(2, 0))).unwrap();
         assert_eq!(votes.certified_through(), BlockHeight::new(3));
+    }
+
+    #[test]
+    fn a_peer_far_behind_gets_the_lowest_votes_and_the_last() {
+        let mut votes = votes(3);
+        for height in 1..=200 {
+            execute(&mut votes, &header(height, 0));
+        }
+        let resent = votes.votes_for(2, BlockHeight::new(50));
+        assert_eq!(resent.len(), VOTES_RESENT_MAX);
+        assert_eq!((resent[0].height.get(), resent[VOTES_RESENT_MAX - 1].height.get()), (51, 200));
+        assert!(!votes.is_wanted_by(2, BlockHeight::new(50)));
+        assert!(votes.is_wanted_by(2, BlockHeight::new(51)));
     }
 
     #[test]

@@ -1,0 +1,14 @@
+//! Whole chains under scripts: each test reads as what happens to a cluster.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod cluster;
+mod disk;
+mod fixture;
+
+mod certificates;
+mod clocks;
+mod failover;
+mod leading;
+mod recovery;
+mod snapshots;

@@ -1,0 +1,119 @@
+//! Followers that fell behind the log get the whole state.
+
+use tributary_replica::{Limits, PeerError, PeerMessage, ReplicaConfig};
+use tributary_types::Hash;
+use tributary_types::codec::decode_exact;
+
+use crate::cluster::Cluster;
+use crate::fixture::{START, config, issue_id};
+
+/// Three replicas that keep a very short log.
+fn short_logs(seed: u64) -> Cluster {
+    let limits = Limits {
+        checkpoint_after_blocks: 5,
+        log_tail_bytes: 0,
+        snapshot_install_ticks_max: 50,
+        ..config(0).limits
+    };
+    let configs = (0..3).map(|node| ReplicaConfig { limits, ..config(node) }).collect();
+    Cluster::with_configs(configs, seed)
+}
+
+fn leave_behind(cluster: &mut Cluster, blocks: u64) -> u16 {
+    cluster.commit(1_000);
+    let behind = (cluster.leader().unwrap() + 1) % 3;
+    cluster.crash(behind);
+    for number in 0..blocks {
+        cluster.commit(number);
+    }
+    cluster.run(100);
+    behind
+}
+
+#[test]
+fn a_follower_behind_the_log_gets_a_snapshot_and_the_entries_after_it() {
+    for seed in 0..10 {
+        let mut cluster = short_logs(seed);
+        let behind = leave_behind(&mut cluster, 23);
+        cluster.restart(behind);
+        cluster.settle();
+        assert!(cluster.replica(behind).status().log_first > 20);
+        cluster.commit(500);
+        cluster.settle();
+        for number in (0..23).chain([500, 1_000]) {
+            let ledger = cluster.replica(behind).ledger();
+            assert!(ledger.payment(&issue_id(number, START)).is_some());
+        }
+        assert_eq!(cluster.replica(behind).ledger().validate(), Ok(()));
+    }
+}
+
+#[test]
+fn a_crash_at_any_moment_of_an_installation_is_survived() {
+    for pause_ms in 0..60 {
+        let mut cluster = short_logs(pause_ms);
+        let behind = leave_behind(&mut cluster, 12);
+        cluster.restart(behind);
+        cluster.run(10 + pause_ms);
+        cluster.crash_torn(behind);
+        cluster.restart(behind);
+        cluster.settle();
+        cluster.commit(500);
+        cluster.settle();
+    }
+}
+
+#[test]
+fn a_snapshot_that_is_lost_is_sent_again() {
+    let mut cluster = short_logs(1);
+    let behind = leave_behind(&mut cluster, 12);
+    cluster.network.loss_permille = 300;
+    cluster.restart(behind);
+    cluster.run(20_000);
+    cluster.network.loss_permille = 0;
+    cluster.settle();
+}
+
+#[test]
+fn a_snapshot_that_does_not_fit_its_header_is_refused() {
+    let mut cluster = short_logs(2);
+    let behind = leave_behind(&mut cluster, 12);
+    let leader = cluster.leader().unwrap();
+    cluster.restart(behind);
+    cluster.run_until("a snapshot is sent", |cluster| cluster.was_sent_snapshot(behind));
+    cluster.crash(behind);
+    cluster.isolate(behind);
+    cluster.restart(behind);
+    let offer = cluster.last_snapshot(behind);
+    let refused = |change: &dyn Fn(&mut tributary_replica::SnapshotMessage),
+                   cluster: &mut Cluster| {
+        let PeerMessage::Snapshot(mut message) = decode_exact::<PeerMessage>(&offer).unwrap()
+        else {
+            panic!("a snapshot");
+        };
+        change(&mut message);
+        let mut result = Ok(());
+        cluster.act(behind, |replica| {
+            result = replica.handle_peer(leader, PeerMessage::Snapshot(message));
+        });
+        assert_eq!(cluster.height(behind), 0);
+        result.unwrap_err()
+    };
+    let error = refused(&|message| message.header.state_root = Hash::ZERO, &mut cluster);
+    assert!(matches!(error, PeerError::Snapshot { .. }), "{error}");
+    let error = refused(&|message| message.pages.clear(), &mut cluster);
+    assert!(matches!(error, PeerError::Snapshot { .. }), "{error}");
+    let error = refused(
+        &|message| {
+            let page = message.pages.iter_mut().max_by_key(|page| page.bytes.len()).unwrap();
+            let last = page.bytes.len() - 1;
+            page.bytes[last] ^= 1;
+        },
+        &mut cluster,
+    );
+    assert!(matches!(error, PeerError::Snapshot { .. }), "{error}");
+    // The untouched one is taken.
+    let message = decode_exact::<PeerMessage>(&offer).unwrap();
+    cluster.act(behind, |replica| replica.handle_peer(leader, message).unwrap());
+    assert_eq!(cluster.height(behind), cluster.height(leader));
+}
