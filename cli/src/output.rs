@@ -63,12 +63,13 @@ pub fn print(format: Format, rows: &Rows, json: &impl Serialize) -> anyhow::Resu
 
 fn table(rows: &Rows) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(rows.columns.iter().map(|column| column.to_uppercase()));
     for row in &rows.rows {
         table.add_row(row);
     }
-    let is_number = |cell: &String| !cell.is_empty() && cell.bytes().all(|b| b.is_ascii_digit() || b == b'-');
+    let is_number =
+        |cell: &String| !cell.is_empty() && cell.bytes().all(|b| b.is_ascii_digit() || b == b'-');
     for (index, column) in table.column_iter_mut().enumerate() {
         if !rows.rows.is_empty() && rows.rows.iter().all(|row| is_number(&row[index])) {
             column.set_cell_alignment(CellAlignment::Right);

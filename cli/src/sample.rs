@@ -126,7 +126,8 @@ mod tests {
         assert!(rows.bad.is_empty());
         assert_eq!(rows.rows.len(), 5_000);
         assert!(rows.rows.iter().filter(|row| row.kind == RowKind::Refund).count() > 50);
-        let of = |name: &str| rows.rows.iter().filter(|row| row.merchant().as_str() == name).count();
+        let of =
+            |name: &str| rows.rows.iter().filter(|row| row.merchant().as_str() == name).count();
         assert!(of("m1") > 3 * of("m10"), "{} {}", of("m1"), of("m10"));
     }
 

@@ -154,7 +154,8 @@ fn topology(arguments: &UpArguments) -> anyhow::Result<Topology> {
         }
     }
     let (address, http) = (ports.next()?, ports.next()?);
-    let router = RouterEntry { name: "router-1".to_owned(), institution: INSTITUTION, address, http };
+    let router =
+        RouterEntry { name: "router-1".to_owned(), institution: INSTITUTION, address, http };
     let relays = (1..=arguments.relays)
         .map(|number| Ok(RelayEntry { name: format!("relay-{number}"), http: ports.next()? }))
         .collect::<anyhow::Result<_>>()?;
@@ -244,6 +245,9 @@ fn config(topology: &Topology, process: &Process) -> anyhow::Result<String> {
         ProcessRole::Router => {
             set("institution", i64::from(INSTITUTION.get()).into());
             set("signing_key", format!("../keys/{INSTITUTION_KEY}").into());
+            let address = process.address.context("a router listens")?;
+            set("listen", address.to_string().into());
+            set("http", process.http.to_string().into());
         }
         ProcessRole::Relay => {
             let rank = topology.relays.iter().position(|relay| relay.name == process.name);
@@ -254,7 +258,8 @@ fn config(topology: &Topology, process: &Process) -> anyhow::Result<String> {
 }
 
 fn client_config(topology: &Topology) -> String {
-    let routers: Vec<_> = topology.routers.iter().map(|router| router.address.to_string()).collect();
+    let routers: Vec<_> =
+        topology.routers.iter().map(|router| router.address.to_string()).collect();
     format!(
         "institution = {INSTITUTION}\nrouters = {routers:?}\ngenesis = \"genesis.json\"\n\n\
          [tls]\nca = \"ca/ca.pem\"\ncertificate = \"{FRONT_END}/certificate.pem\"\n\

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::json;
 use tributary_service::Topology;
 
-use super::layout::{Layout, processes};
+use super::layout::Layout;
 use super::processes;
 use crate::commands::chains;
 use crate::commands::connect;
@@ -41,7 +41,8 @@ pub struct ProcessState {
 pub async fn process_states(layout: &Layout, topology: &Topology) -> Vec<ProcessState> {
     let mut states = Vec::new();
     for process in super::layout::processes(topology) {
-        let pid = processes::running(&layout.pid_file(&process.name), &layout.config(&process.name));
+        let pid =
+            processes::running(&layout.pid_file(&process.name), &layout.config(&process.name));
         let reason = match pid {
             Some(_) => probe(process.http).await,
             None => Some("not running".to_owned()),

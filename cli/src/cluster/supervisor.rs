@@ -113,7 +113,8 @@ enum State {
 
 impl Watched {
     fn adopt(layout: &Layout, process: Process) -> Self {
-        let found = processes::running(&layout.pid_file(&process.name), &layout.config(&process.name));
+        let found =
+            processes::running(&layout.pid_file(&process.name), &layout.config(&process.name));
         let state = match found {
             Some(pid) => State::Adopted { pid },
             None => State::Down { start_at: Instant::now() },

@@ -183,7 +183,10 @@ mod tests {
 
         let journal = Journal::open(path).unwrap();
         let outcome = Some(OutcomeCode::Committed);
-        assert_eq!(journal.entry("a b%20"), Some(&Entry { id: id(1), content: Hash::ZERO, outcome }));
+        assert_eq!(
+            journal.entry("a b%20"),
+            Some(&Entry { id: id(1), content: Hash::ZERO, outcome })
+        );
         assert_eq!(journal.entry("c").unwrap().outcome, None);
         assert_eq!(journal.entry("torn"), None);
     }

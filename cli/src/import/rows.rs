@@ -127,8 +127,10 @@ const REFERENCE_BYTES_MAX: usize = 128;
 /// [`FileError`] if it is no such file at all; bad rows are in the result.
 pub fn read(path: &Path) -> Result<Rows, FileError> {
     let shown = path.display().to_string();
-    let unreadable =
-        |error: std::io::Error| FileError::Unreadable { path: shown.clone(), reason: error.to_string() };
+    let unreadable = |error: std::io::Error| FileError::Unreadable {
+        path: shown.clone(),
+        reason: error.to_string(),
+    };
     let mut file = BufReader::new(File::open(path).map_err(unreadable)?);
     if path.extension().is_none_or(|extension| extension != "gz") {
         return parse(file);
@@ -154,10 +156,7 @@ pub fn parse(source: impl Read) -> Result<Rows, FileError> {
         let found = header.iter().position(|name| name.trim() == column);
         *position = found.ok_or(FileError::MissingColumn(column))?;
     }
-    let mut rows = Rows {
-        header: header.iter().map(str::to_owned).collect(),
-        ..Rows::default()
-    };
+    let mut rows = Rows { header: header.iter().map(str::to_owned).collect(), ..Rows::default() };
     let mut checker = Checker::default();
     let mut record = csv::StringRecord::new();
     while reader.read_record(&mut record).map_err(malformed)? {
@@ -205,7 +204,9 @@ impl Checker {
             return Err(("reference", format!("{reference:?} was used on line {first} already")));
         }
         let name = |column: usize| {
-            field(column).parse::<AccountName>().map_err(|error| (COLUMNS[column], error.to_string()))
+            field(column)
+                .parse::<AccountName>()
+                .map_err(|error| (COLUMNS[column], error.to_string()))
         };
         let amount: Amount =
             field(4).parse().map_err(|error| ("amount_minor", format!("{error}")))?;
@@ -235,7 +236,8 @@ impl Checker {
     fn check_role(&mut self, row: &Row) -> Result<(), (&'static str, String)> {
         let (payer_is_merchant, payee_is_merchant) =
             (row.kind == RowKind::Refund, row.kind == RowKind::Payment);
-        let roles = [("payer", row.payer, payer_is_merchant), ("payee", row.payee, payee_is_merchant)];
+        let roles =
+            [("payer", row.payer, payer_is_merchant), ("payee", row.payee, payee_is_merchant)];
         for (column, name, is_merchant) in roles {
             let Some((was_merchant, currency, first)) = self.roles.get(&name) else { continue };
             if *was_merchant != is_merchant {
@@ -243,7 +245,8 @@ impl Checker {
                 return Err((column, format!("{name} is a {was} on line {first}")));
             }
             if *currency != row.currency {
-                let reason = format!("{} is not the {currency} of {name} on line {first}", row.currency);
+                let reason =
+                    format!("{} is not the {currency} of {name} on line {first}", row.currency);
                 return Err(("currency", reason));
             }
         }
