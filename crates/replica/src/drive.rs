@@ -74,8 +74,6 @@ impl Replica {
         }
         if !role.leads {
             self.refuse_waiting();
-        } else if role.leader.is_some() {
-            self.expected_time = self.ledger.header().time;
         }
         self.notice_soon();
     }

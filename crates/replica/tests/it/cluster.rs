@@ -68,6 +68,8 @@ pub struct Cluster {
     next_request: u64,
     /// The last snapshot sent to each validator, as bytes.
     snapshots: BTreeMap<u16, Vec<u8>>,
+    /// Every message sent, if set: from, to, bytes.
+    pub tap: Option<Vec<(u16, u16, Vec<u8>)>>,
     /// A running hash over everything that happened.
     pub trace: u64,
 }
@@ -103,6 +105,7 @@ impl Cluster {
             agreed: BTreeMap::new(),
             next_request: 0,
             snapshots: BTreeMap::new(),
+            tap: None,
             trace: 0,
         };
         for validator in cluster.validators() {
@@ -245,6 +248,13 @@ impl Cluster {
             action(replica);
         }
         self.carry_out(validator);
+    }
+
+    /// Acts on a replica and leaves its effects to the action.
+    pub fn act_alone(&mut self, validator: u16, action: impl FnOnce(&mut Replica)) {
+        if let Some(replica) = &mut self.node(validator).replica {
+            action(replica);
+        }
     }
 
     pub fn run(&mut self, duration_ms: u64) {
@@ -409,12 +419,16 @@ impl Cluster {
     }
 
     fn send(&mut self, from: u16, to: u16, message: &PeerMessage) {
+        let bytes = message.to_bytes();
+        if let Some(tap) = &mut self.tap {
+            tap.push((from, to, bytes.clone()));
+        }
         let lost = self.draw(1_000) < self.network.loss_permille;
         if lost || self.cut.contains(&(from, to)) {
             return;
         }
         let delay_ms = 1 + self.draw(self.network.delay_ms_max);
-        self.after(delay_ms, to, Event::Arrive { from, bytes: message.to_bytes() });
+        self.after(delay_ms, to, Event::Arrive { from, bytes });
     }
 
     /// All replicas of one genesis execute the same headers.

@@ -9,6 +9,7 @@ mod fixture;
 mod certificates;
 mod clocks;
 mod failover;
+mod hostile;
 mod leading;
 mod recovery;
 mod snapshots;
