@@ -14,9 +14,9 @@
 //! - Work is complete: once it is carried out and the entries in it are
 //!   reported as applied, the next call of [`Engine::poll`] goes on from there.
 //!
-//! Election timeouts are a function of chain, validator and term. raft draws
-//! them from its thread's random numbers; each draw is replaced before the
-//! next tick can look at it, so a seed replays a whole cluster.
+//! raft draws election timeouts from its thread's random numbers. Each draw is
+//! replaced by [`crate::election`]'s before the next tick can look at it, so a
+//! seed replays a whole cluster.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -28,6 +28,7 @@ use raft::{
 use slog::{Discard, Logger, o};
 use tributary_types::ChainId;
 
+use crate::election::timeout_ticks;
 use crate::guard::{self, Verdict};
 use crate::log::{LogPosition, MemoryLog};
 use crate::raft_codec::to_log_entry;
@@ -364,15 +365,11 @@ impl Engine {
         }
     }
 
-    /// Spreads the validators evenly over the range of timeouts and rotates
-    /// them by term, so no two of them time out together.
+    /// Replaces what raft drew at random.
     fn pin_election_timeout(&mut self) {
-        let range = u64::from(self.config.election_ticks);
-        let voters = self.raw.store().voters().len() as u64;
-        let stride = (range / voters.max(1)).max(1);
-        let turn = mix(u64::from(self.config.chain.get()) << 48 ^ self.raw.raft.term);
-        let offset = (turn % range + u64::from(self.config.validator) * stride) % range;
-        let ticks = usize::try_from(range + offset).unwrap_or(usize::MAX);
+        let EngineConfig { chain, validator, election_ticks, .. } = self.config;
+        let (term, validators) = (self.raw.raft.term, self.raw.store().voters().len());
+        let ticks = timeout_ticks(election_ticks, chain, term, validator, validators);
         self.raw.raft.set_randomized_election_timeout(ticks);
     }
 }
@@ -397,13 +394,4 @@ fn hard_state_of(state: &raft::eraftpb::HardState) -> HardState {
 fn read_state(state: raft::ReadState) -> Option<(u64, u64)> {
     let context: [u8; 8] = state.request_ctx.try_into().ok()?;
     Some((u64::from_le_bytes(context), state.index))
-}
-
-/// The finaliser of splitmix64 (Steele, Lea, Flood, 2014): neighbouring inputs
-/// give unrelated outputs.
-const fn mix(input: u64) -> u64 {
-    let mut bits = input.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    bits = (bits ^ bits >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    bits = (bits ^ bits >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    bits ^ bits >> 31
 }

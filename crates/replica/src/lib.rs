@@ -38,6 +38,7 @@ mod snapshot;
 mod validators;
 mod votes;
 
+mod election;
 mod engine;
 mod guard;
 mod log;

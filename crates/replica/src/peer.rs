@@ -90,3 +90,77 @@ impl Decode for Box<SnapshotMessage> {
         }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use raft::eraftpb::{Message, MessageType};
+    use tributary_ledger::PageKey;
+    use tributary_types::codec::decode_exact;
+    use tributary_types::{ChainId, Domain, SigningKey};
+
+    use super::*;
+
+    fn header() -> Header {
+        let hash = Domain::Body.hash(b"body");
+        Header {
+            chain: ChainId::new(1),
+            height: BlockHeight::new(2),
+            parent: hash,
+            time: TimeMs::new(3),
+            validator_set: hash,
+            body_root: hash,
+            receipts_root: hash,
+            state_root: hash,
+            channels_root: hash,
+        }
+    }
+
+    fn vote() -> Vote {
+        Vote::sign(1, &SigningKey::from_seed([1; 32]), &header().hash(&Hash::ZERO))
+    }
+
+    fn heartbeat() -> RaftMessage {
+        let msg_type = MessageType::MsgHeartbeat;
+        RaftMessage(Message { msg_type, to: 1, from: 2, term: 3, commit: 4, ..Message::default() })
+    }
+
+    fn samples() -> [PeerMessage; 5] {
+        let height = BlockHeight::new(2);
+        let header_hash = header().hash(&Hash::ZERO);
+        let page = Page { key: PageKey { section: 1, number: 2 }, bytes: vec![3; 100] };
+        let snapshot = |certificate| {
+            let (raft, header, pages) = (heartbeat(), header(), vec![page.clone()]);
+            PeerMessage::Snapshot(Box::new(SnapshotMessage { raft, header, certificate, pages }))
+        };
+        [
+            PeerMessage::Raft(heartbeat()),
+            PeerMessage::Vote(HeaderVote { height, header_hash, vote: vote() }),
+            PeerMessage::Clock(ClockNotice { wall: TimeMs::new(5), certified_through: height }),
+            snapshot(None),
+            snapshot(Some(Certificate { votes: vec![vote()] })),
+        ]
+    }
+
+    #[test]
+    fn every_message_round_trips_and_no_prefix_of_it_decodes() {
+        for message in samples() {
+            let bytes = message.to_bytes();
+            assert_eq!(decode_exact::<PeerMessage>(&bytes), Ok(message));
+            for length in 0..bytes.len() {
+                assert!(decode_exact::<PeerMessage>(&bytes[..length]).is_err());
+            }
+        }
+    }
+
+    #[test]
+    fn golden_bytes_of_a_notice_and_a_heartbeat() {
+        let [raft, _, clock, ..] = samples();
+        assert_eq!(clock.to_bytes(), [3, 5, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0]);
+        let mut expected = vec![1, 7];
+        for number in [1_u64, 2, 3, 0, 0, 4, 0, 0, 0] {
+            number.encode(&mut expected);
+        }
+        expected.extend_from_slice(&[0; 1 + 8 + 4 + 1 + 4]);
+        assert_eq!(raft.to_bytes(), expected);
+    }
+}

@@ -5,6 +5,7 @@
 mod cluster;
 mod disk;
 mod fixture;
+mod machine;
 
 mod certificates;
 mod clocks;
