@@ -1,6 +1,7 @@
 //! The client itself: who it is, what it knows for certain, and how it asks
 //! one chain.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,9 +18,6 @@ use crate::error::{AskError, ConnectError};
 use crate::link::Routers;
 use crate::routes::check_routes;
 use crate::settings::ClientConfig;
-
-/// How long verbs go on trying unless told otherwise, in ms.
-pub const DEADLINE_MS_DEFAULT: u64 = 60_000;
 
 /// A member of one cluster, on behalf of one institution. Clones share the
 /// connections and may be used at the same time.
@@ -51,6 +49,12 @@ pub struct AsOf<T> {
     pub value: T,
 }
 
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Client(institution {}, cluster {})", self.institution(), self.cluster())
+    }
+}
+
 impl Client {
     /// Joins the cluster of `config.genesis`.
     ///
@@ -62,7 +66,7 @@ impl Client {
             return Err(ConnectError::NoFrontEnd(config.credentials.identity().clone()));
         };
         let routers = Routers::open(&config.routers, &config.credentials)?;
-        let deadline = Duration::from_millis(DEADLINE_MS_DEFAULT);
+        let deadline = config.deadline;
         let reply = routers.ask_until(&RouterRequest::Hello, Instant::now() + deadline).await?;
         let RouterReply::Hello { cluster: found, routes } = reply else {
             return Err(AskError::OtherAnswer { asked: "hello" }.into());

@@ -15,6 +15,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Deserialize;
 use thiserror::Error;
@@ -36,7 +37,13 @@ pub struct ClientConfig {
     /// Rules that place accounts when they are opened; empty spreads them over
     /// all slots.
     pub placement: Vec<PlacementRule>,
+    /// How long connecting and every verb go on trying; see
+    /// [`crate::Client::with_deadline`].
+    pub deadline: Duration,
 }
+
+/// The deadline of a client that is configured by a file.
+pub const DEADLINE_DEFAULT: Duration = Duration::from_secs(60);
 
 /// Why a configuration cannot be used.
 #[derive(Debug, Error)]
@@ -87,6 +94,7 @@ impl ClientConfig {
             credentials,
             genesis: load_genesis(&base.join(file.genesis))?,
             placement: Vec::new(),
+            deadline: DEADLINE_DEFAULT,
         })
     }
 }
