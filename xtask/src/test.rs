@@ -38,7 +38,7 @@ pub fn run() -> ExitCode {
 
 type Gate = (&'static str, fn(&mut Tally) -> Result<()>);
 
-const GATES: [Gate; 10] = [
+const GATES: [Gate; 11] = [
     ("setup", |_| setup::install()),
     ("format", |_| command::run(&mut command::cargo(["fmt", "--all", "--check"]))),
     ("tidy", |_| tidy::run()),
@@ -48,6 +48,7 @@ const GATES: [Gate; 10] = [
     }),
     ("licences, bans, sources", |_| deny::check_tree()),
     ("advisories", |_| deny::check_advisories()),
+    ("programs", |_| command::run(workspace("build").arg("--bins"))),
     ("tests", run_tests),
     ("documentation tests", |tally| {
         let mut cargo = workspace("test");
