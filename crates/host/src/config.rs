@@ -70,10 +70,11 @@ pub struct ReplicaConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
-    /// Inputs that wait for one chain's thread.
+    /// Requests, and as many messages of peers, that wait for one chain's
+    /// thread.
     pub chain_inputs_max: usize,
-    /// Batches of one chain whose signatures wait for verification.
-    pub verifications_max: usize,
+    /// Batches, of all chains, that are verified or executed.
+    pub submissions_max: usize,
     /// Log writes that wait for the log's thread.
     pub log_writes_max: usize,
     /// Blocks, certificates and checkpoints that wait for the archive's thread.
@@ -86,22 +87,19 @@ pub struct Limits {
     pub cached_payments_max: usize,
     /// Requests that may wait for something newer or for a certificate.
     pub waiters_max: usize,
-    /// How long an orderly stop may take before the process ends anyway.
-    pub stop_wait_ms_max: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
             chain_inputs_max: 4_096,
-            verifications_max: 256,
+            submissions_max: 4_096,
             log_writes_max: 1_024,
             archive_writes_max: 512,
             archive_reads_max: 256,
             archive_read_threads: 2,
             cached_payments_max: 262_144,
             waiters_max: 1_024,
-            stop_wait_ms_max: 10_000,
         }
     }
 }
@@ -110,7 +108,7 @@ impl Limits {
     fn validate(&self) -> Result<(), SettingsError> {
         let counts = [
             ("limits.chain_inputs_max", self.chain_inputs_max),
-            ("limits.verifications_max", self.verifications_max),
+            ("limits.submissions_max", self.submissions_max),
             ("limits.log_writes_max", self.log_writes_max),
             ("limits.archive_writes_max", self.archive_writes_max),
             ("limits.archive_reads_max", self.archive_reads_max),

@@ -58,7 +58,7 @@ pub enum NodeReply {
     /// To [`NodeRequest::Deliver`]: one result per delivery, the cursor after it.
     Delivered(Vec<Result<u64, String>>),
     /// To [`NodeRequest::Outgoing`].
-    Outgoing(Option<Canonical<Delivery>>),
+    Outgoing(Option<Box<Canonical<Delivery>>>),
     /// To [`NodeRequest::Query`].
     Answer(Box<Answer>),
     /// The request was not carried out, or its outcome is unknown.

@@ -1,0 +1,68 @@
+//! Recently read blocks, bounded by what they hold.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tributary_types::BlockHeight;
+
+use crate::archive::block::Block;
+
+/// Weight of a block beside its outcomes.
+const BLOCK_WEIGHT: usize = 8;
+
+/// Least recently used blocks leave first.
+#[derive(Debug)]
+pub struct BlockCache {
+    blocks: BTreeMap<BlockHeight, (u64, Arc<Block>)>,
+    /// Moment of last use to height.
+    by_use: BTreeMap<u64, BlockHeight>,
+    moment: u64,
+    weight: usize,
+    weight_max: usize,
+}
+
+impl BlockCache {
+    /// An empty cache for blocks with about `payments_max` payments.
+    #[must_use]
+    pub const fn new(payments_max: usize) -> Self {
+        Self {
+            blocks: BTreeMap::new(),
+            by_use: BTreeMap::new(),
+            moment: 0,
+            weight: 0,
+            weight_max: payments_max,
+        }
+    }
+
+    /// The block, which now is the most recently used.
+    pub fn get(&mut self, height: BlockHeight) -> Option<Arc<Block>> {
+        self.moment += 1;
+        let (used, block) = self.blocks.get_mut(&height)?;
+        self.by_use.remove(used);
+        *used = self.moment;
+        self.by_use.insert(self.moment, height);
+        Some(block.clone())
+    }
+
+    /// Keeps a block, if it is not too large for the cache.
+    pub fn put(&mut self, block: Arc<Block>) {
+        let (height, weight) = (block.header.height, weight_of(&block));
+        if weight > self.weight_max || self.blocks.contains_key(&height) {
+            return;
+        }
+        self.moment += 1;
+        self.weight += weight;
+        self.blocks.insert(height, (self.moment, block));
+        self.by_use.insert(self.moment, height);
+        while self.weight > self.weight_max
+            && let Some((_, oldest)) = self.by_use.pop_first()
+            && let Some((_, block)) = self.blocks.remove(&oldest)
+        {
+            self.weight -= weight_of(&block);
+        }
+    }
+}
+
+fn weight_of(block: &Block) -> usize {
+    block.outcome_count() + BLOCK_WEIGHT
+}

@@ -1,0 +1,138 @@
+//! The archive: blocks, certificates and checkpoints, off the critical path.
+//!
+//! One thread writes in order of execution, so a checkpoint is saved only
+//! after the blocks up to it were put. Its queue is bounded: when the disk is
+//! slower than the chains, their threads wait, their queues fill, and clients
+//! hear `overloaded`. Readers see a block from the moment it was executed: what
+//! the thread has not put yet is held in [`blocks::BlockReader`].
+
+pub mod block;
+pub mod blocks;
+pub mod cache;
+pub mod history;
+pub mod search;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crossbeam_channel::{Receiver, Sender};
+use tributary_chain::{Certificate, Header};
+use tributary_replica::ExecutedBlock;
+use tributary_replica::store::{
+    BlockStore, Checkpoint, CheckpointStore, StorageFault, StoredBlock,
+};
+use tributary_types::Encode as _;
+
+use crate::archive::blocks::BlockReader;
+use crate::chain::Completion;
+use crate::measure;
+
+/// Most blocks put in one write.
+const BLOCKS_PER_WRITE_MAX: usize = 64;
+
+/// What the thread is asked to keep.
+#[derive(Debug)]
+pub enum ArchiveJob {
+    /// An executed block.
+    Block {
+        /// Whose readers hold it until it is put.
+        reader: Arc<BlockReader>,
+        /// The block.
+        block: Arc<ExecutedBlock>,
+    },
+    /// A certificate.
+    Certificate {
+        /// Whose readers hold it until it is put.
+        reader: Arc<BlockReader>,
+        /// The header certified.
+        header: Header,
+        /// The signatures.
+        certificate: Certificate,
+    },
+    /// A checkpoint; answered when durable.
+    Checkpoint {
+        /// The state.
+        checkpoint: Checkpoint,
+        /// Whether it is the whole state.
+        complete: bool,
+        /// The chain's thread.
+        done: Sender<Completion>,
+    },
+}
+
+/// Writes until every chain's thread has ended.
+///
+/// # Errors
+/// The first [`StorageFault`].
+pub fn run(
+    blocks: &dyn BlockStore,
+    mut checkpoints: Box<dyn CheckpointStore>,
+    jobs: &Receiver<ArchiveJob>,
+) -> Result<(), StorageFault> {
+    let metrics = measure::ArchiveMetrics::new();
+    while let Ok(first) = jobs.recv() {
+        let mut gathered = vec![];
+        let mut next = Some(first);
+        while let Some(job) = next.take() {
+            match job {
+                ArchiveJob::Block { reader, block } => gathered.push((reader, block)),
+                other => {
+                    put_blocks(blocks, &mut gathered)?;
+                    put_other(blocks, checkpoints.as_mut(), other, &metrics)?;
+                }
+            }
+            if gathered.len() < BLOCKS_PER_WRITE_MAX {
+                next = jobs.try_recv().ok();
+            }
+        }
+        put_blocks(blocks, &mut gathered)?;
+        metrics.depth(jobs.len());
+    }
+    Ok(())
+}
+
+fn put_blocks(
+    store: &dyn BlockStore,
+    gathered: &mut Vec<(Arc<BlockReader>, Arc<ExecutedBlock>)>,
+) -> Result<(), StorageFault> {
+    if gathered.is_empty() {
+        return Ok(());
+    }
+    let stored: Vec<_> = gathered
+        .iter()
+        .map(|(_, block)| StoredBlock {
+            header: block.header.clone(),
+            body: block.body.clone(),
+            outcomes: block.outcomes.to_bytes(),
+        })
+        .collect();
+    store.put_blocks(&stored)?;
+    for (reader, block) in gathered.drain(..) {
+        reader.block_is_stored(block.header.height);
+    }
+    Ok(())
+}
+
+fn put_other(
+    store: &dyn BlockStore,
+    checkpoints: &mut dyn CheckpointStore,
+    job: ArchiveJob,
+    metrics: &measure::ArchiveMetrics,
+) -> Result<(), StorageFault> {
+    match job {
+        ArchiveJob::Block { .. } => {}
+        ArchiveJob::Certificate { reader, header, certificate } => {
+            store.put_certificate(&header, &certificate)?;
+            reader.certificate_is_stored(header.height);
+        }
+        ArchiveJob::Checkpoint { checkpoint, complete, done } => {
+            let started = Instant::now();
+            checkpoints.save(checkpoint.header.chain, &checkpoint, complete)?;
+            metrics.checkpointed(checkpoint.header.chain, &checkpoint, started.elapsed());
+            if done.send(Completion::Checkpointed(checkpoint.index)).is_err() {
+                tracing::debug!("a chain's thread ended before its checkpoint was saved");
+            }
+        }
+    }
+    Ok(())
+}

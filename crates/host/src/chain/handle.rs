@@ -1,0 +1,113 @@
+//! How the rest of the process speaks to a chain.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crossbeam_channel::{Sender, TrySendError};
+use tokio::sync::{oneshot, watch};
+use tributary_chain::channel::Portion;
+use tributary_chain::{Batch, Delivery};
+use tributary_types::ChainId;
+use tributary_wire::node::{NodeError, Submitted};
+
+use super::input::{Answered, AsOf, Ask, DeliveryResult, Found, MessageRange, PeerInput, Request};
+use super::published::{CertifiedView, Published};
+use crate::archive::blocks::BlockReader;
+use crate::measure;
+
+/// Suggested wait after a full queue.
+pub const OVERLOADED_RETRY_MS: u64 = 20;
+
+/// What the thread will say.
+pub type Answer<T> = oneshot::Receiver<Result<T, NodeError>>;
+
+/// One chain, as seen from outside of its thread.
+#[derive(Debug, Clone)]
+pub struct ChainHandle {
+    /// The chain.
+    pub chain: ChainId,
+    /// This replica's index in the validator set.
+    pub validator: u16,
+    /// To the thread.
+    pub requests: Sender<Request>,
+    /// To the thread.
+    pub peers: Sender<PeerInput>,
+    /// How the replica is doing.
+    pub published: Arc<Published>,
+    /// The newest certified header.
+    pub certified: watch::Receiver<Option<Arc<CertifiedView>>>,
+    /// Its blocks.
+    pub reader: Arc<BlockReader>,
+}
+
+impl ChainHandle {
+    /// Executes a batch whose signatures are verified.
+    ///
+    /// # Errors
+    /// [`NodeError`]: not carried out, or outcome unknown.
+    pub async fn submit(&self, batch: Batch, received: Instant) -> Result<Submitted, NodeError> {
+        let batch = Box::new(batch);
+        let unknown = NodeError::OutcomeUnknown;
+        self.ask_thread(|reply| Request::Submit { batch, received, reply }, unknown).await
+    }
+
+    /// Begins to execute a delivery; the receiver hears the cursor after it, or
+    /// why it was refused.
+    ///
+    /// # Errors
+    /// [`NodeError`]: the thread did not take it.
+    pub fn begin_deliver(&self, delivery: Delivery) -> Result<Answer<DeliveryResult>, NodeError> {
+        let delivery = Box::new(delivery);
+        self.begin(|reply| Request::Deliver { delivery, reply })
+    }
+
+    /// Reads the state, after making sure that this replica leads.
+    ///
+    /// # Errors
+    /// [`NodeError`].
+    pub async fn ask(&self, ask: Ask) -> Result<(AsOf, Found), NodeError> {
+        self.ask_thread(|reply| Request::Ask { ask, reply }, stopping()).await
+    }
+
+    /// Unacknowledged messages, from any replica; `None` if there is no such
+    /// peer.
+    ///
+    /// # Errors
+    /// [`NodeError`].
+    pub async fn messages(&self, range: MessageRange) -> Result<Option<Portion>, NodeError> {
+        self.ask_thread(|reply| Request::Messages { range, reply }, stopping()).await
+    }
+
+    /// Hands over a peer's message. Returns false if the queue is full.
+    #[must_use]
+    pub fn put_peer(&self, input: PeerInput) -> bool {
+        self.peers.try_send(input).is_ok()
+    }
+
+    async fn ask_thread<T>(
+        &self,
+        request: impl FnOnce(Answered<T>) -> Request,
+        if_thread_ends: NodeError,
+    ) -> Result<T, NodeError> {
+        self.begin(request)?.await.unwrap_or(Err(if_thread_ends))
+    }
+
+    fn begin<T>(
+        &self,
+        request: impl FnOnce(Answered<T>) -> Request,
+    ) -> Result<Answer<T>, NodeError> {
+        let (reply, answer) = oneshot::channel();
+        match self.requests.try_send(request(reply)) {
+            Ok(()) => Ok(answer),
+            Err(TrySendError::Full(_)) => {
+                measure::overloaded(self.chain);
+                Err(NodeError::Overloaded { retry_after_ms: OVERLOADED_RETRY_MS })
+            }
+            Err(TrySendError::Disconnected(_)) => Err(stopping()),
+        }
+    }
+}
+
+fn stopping() -> NodeError {
+    NodeError::Unavailable("the node is stopping".to_owned())
+}

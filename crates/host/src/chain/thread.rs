@@ -1,0 +1,288 @@
+//! The thread that owns one chain's replica: inputs, ticks, orderly stop.
+//! What the replica asks for is carried out in [`super::effects`].
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crossbeam_channel::{Receiver, Sender, select_biased};
+use thiserror::Error;
+use tokio::sync::watch;
+use tributary_replica::{Fatality, Now, Replica, RequestId};
+use tributary_types::{ChainId, TimeMs};
+use tributary_wire::node::Submitted;
+
+use super::capture::Captures;
+use super::input::{Answered, AsOf, Ask, Completion, DeliveryResult, Found, PeerInput, Request};
+use super::measured::ChainMetrics;
+use super::published::{CertifiedView, Published, Snapshot};
+use crate::archive::ArchiveJob;
+use crate::archive::blocks::BlockReader;
+use crate::log::LogJob;
+use crate::network::PeerNetwork;
+use crate::server::refusals::Refusals;
+use crate::stop::{Stop, StopState};
+
+/// How long a stopping leader waits for another one.
+const RESIGN_WAIT_MS_MAX: u64 = 2_000;
+/// How old the time may be that the replica was told last.
+const CLOCK_AGE_MS_MAX: u64 = 2;
+/// How often gauges are renewed.
+const MEASURE_INTERVAL_MS: u64 = 100;
+
+/// What comes in.
+#[derive(Debug)]
+pub struct Queues {
+    /// From log, archive and network.
+    pub completions: Receiver<Completion>,
+    /// From other validators.
+    pub peers: Receiver<PeerInput>,
+    /// From the server.
+    pub requests: Receiver<Request>,
+}
+
+/// Where effects go.
+#[derive(Debug)]
+pub struct Outputs {
+    /// To the log's thread.
+    pub log: Sender<LogJob>,
+    /// To the archive's thread.
+    pub archive: Sender<ArchiveJob>,
+    /// Back to this thread; cloned into jobs.
+    pub completed: Sender<Completion>,
+    /// To other validators.
+    pub network: PeerNetwork,
+    /// To readers of blocks.
+    pub reader: Arc<BlockReader>,
+    /// To whoever looks.
+    pub published: Arc<Published>,
+    /// To relays' requests and to proofs.
+    pub certified: watch::Sender<Option<Arc<CertifiedView>>>,
+    /// Where refused messages of peers are noted.
+    pub refusals: Arc<Refusals>,
+}
+
+/// The replica stopped for ever; the evidence is in the sentence.
+#[derive(Debug, Error)]
+#[error("chain {chain}: {fatality}")]
+pub struct ChainFault {
+    /// The chain.
+    pub chain: ChainId,
+    /// What happened.
+    pub fatality: Fatality,
+}
+
+/// Why the thread does nothing more.
+pub(super) enum End {
+    /// The replica stopped for ever.
+    Fatal(Fatality),
+    /// The thread of log or archive has ended; it tells why itself.
+    Gone,
+}
+
+/// The thread's state.
+pub struct ChainThread {
+    pub(super) chain: ChainId,
+    pub(super) validator: u16,
+    pub(super) replica: Replica,
+    pub(super) queues: Queues,
+    pub(super) outputs: Outputs,
+    /// Requests that the replica has and will answer once each; it bounds them.
+    pub(super) waiting: HashMap<RequestId, Waiting>,
+    pub(super) captures: Captures,
+    pub(super) metrics: ChainMetrics,
+    next_request: u64,
+    tick: Duration,
+    stop: Arc<Stop>,
+    started: Instant,
+    /// When the replica was told the time last.
+    told_at: Option<Instant>,
+    next_measure: Instant,
+}
+
+/// Who waits for a request of the replica.
+pub(super) enum Waiting {
+    Submit { received: Instant, reply: Answered<Submitted> },
+    Deliver { reply: Answered<DeliveryResult> },
+    Ask { ask: Ask, reply: Answered<(AsOf, Found)> },
+}
+
+impl ChainThread {
+    /// A thread for a replica that has been restored, ticking every `tick`.
+    #[must_use]
+    pub fn new(
+        replica: Replica,
+        validator: u16,
+        tick: Duration,
+        queues: Queues,
+        outputs: Outputs,
+        stop: Arc<Stop>,
+    ) -> Self {
+        let chain = replica.ledger().chain();
+        let mut captures = Captures::default();
+        captures.capture(replica.ledger());
+        Self {
+            chain,
+            validator,
+            metrics: ChainMetrics::new(replica.ledger()),
+            replica,
+            queues,
+            outputs,
+            waiting: HashMap::new(),
+            captures,
+            next_request: 0,
+            tick,
+            stop,
+            started: Instant::now(),
+            told_at: None,
+            next_measure: Instant::now(),
+        }
+    }
+
+    /// Runs until the process stops.
+    ///
+    /// # Errors
+    /// [`ChainFault`]: the process must end.
+    pub fn run(mut self) -> Result<(), ChainFault> {
+        let chain = self.chain;
+        match self.work() {
+            Ok(()) | Err(End::Gone) => Ok(()),
+            Err(End::Fatal(fatality)) => Err(ChainFault { chain, fatality }),
+        }
+    }
+
+    fn work(&mut self) -> Result<(), End> {
+        let certified = self.replica.last_certificate().cloned();
+        if let Some((header, certificate)) = certified {
+            self.publish_certified(&header, &certificate);
+        }
+        loop {
+            self.tell_time();
+            self.carry_out_effects()?;
+            self.publish();
+            match self.stop.state() {
+                StopState::Running => self.take_input(self.patience()),
+                StopState::Stopping => return self.resign(),
+                StopState::Killed => return Ok(()),
+            }
+        }
+    }
+
+    /// Hands leadership over and finishes what is under way. Whoever still
+    /// waits afterwards hears that the outcome is unknown.
+    fn resign(&mut self) -> Result<(), End> {
+        self.replica.handle_resign();
+        let deadline = Instant::now() + Duration::from_millis(RESIGN_WAIT_MS_MAX);
+        let is_alone = self.replica.ledger().validator_set().keys().len() == 1;
+        loop {
+            self.tell_time();
+            self.carry_out_effects()?;
+            self.publish();
+            let is_done = self.waiting.is_empty() && (is_alone || !self.replica.is_leader());
+            if is_done || Instant::now() >= deadline || self.stop.state() == StopState::Killed {
+                return Ok(());
+            }
+            self.take_input(self.patience());
+        }
+    }
+
+    /// Has the replica know the time, to a few milliseconds.
+    fn tell_time(&mut self) {
+        let now = Instant::now();
+        let age = self.told_at.map(|told| now.duration_since(told));
+        if age.is_some_and(|age| age < Duration::from_millis(CLOCK_AGE_MS_MAX)) {
+            return;
+        }
+        self.told_at = Some(now);
+        self.replica.handle_tick(self.now());
+        if now >= self.next_measure {
+            self.next_measure = now + Duration::from_millis(MEASURE_INTERVAL_MS);
+            self.metrics.measure(&self.replica, &self.queues);
+        }
+    }
+
+    /// How long to wait for an input: a tick, or less if the ledger has work
+    /// due by time before that.
+    fn patience(&self) -> Duration {
+        let due = self.replica.ledger().next_due().filter(|_| self.replica.is_leader());
+        let until_due = due.map(|due| due.since_ms(wall_clock()).max(CLOCK_AGE_MS_MAX));
+        until_due.map_or(self.tick, |due| self.tick.min(Duration::from_millis(due)))
+    }
+
+    /// Handles what has come first, or waits for it. What this process itself
+    /// has finished goes first, clients last.
+    fn take_input(&mut self, wait: Duration) {
+        select_biased! {
+            recv(self.queues.completions) -> done => if let Ok(done) = done {
+                self.complete(done);
+            },
+            recv(self.queues.peers) -> input => if let Ok(input) = input {
+                self.take_peer(input);
+            },
+            recv(self.queues.requests) -> request => if let Ok(request) = request {
+                self.take_request(request);
+            },
+            default(wait) => {}
+        }
+    }
+
+    fn complete(&mut self, done: Completion) {
+        match done {
+            Completion::Persisted(number) => self.replica.handle_persisted(number),
+            Completion::Checkpointed(index) => self.replica.handle_checkpointed(index),
+            Completion::SnapshotSent(to) => self.replica.handle_snapshot_sent(to),
+            Completion::SnapshotFailed(to) => self.replica.handle_snapshot_failed(to),
+        }
+    }
+
+    fn take_peer(&mut self, input: PeerInput) {
+        if let Err(error) = self.replica.handle_peer(input.from, input.message) {
+            let peer = format!("validator {} of chain {}", input.from, self.chain);
+            self.outputs.refusals.note(&peer, &error.to_string());
+        }
+    }
+
+    fn take_request(&mut self, request: Request) {
+        match request {
+            Request::Submit { batch, received, reply } => {
+                let id = self.open(Waiting::Submit { received, reply });
+                self.replica.handle_submit(id, *batch);
+            }
+            Request::Deliver { delivery, reply } => {
+                let id = self.open(Waiting::Deliver { reply });
+                self.replica.handle_delivery(id, *delivery);
+            }
+            Request::Ask { ask, reply } => {
+                let id = self.open(Waiting::Ask { ask, reply });
+                self.replica.handle_read(id);
+            }
+            Request::Messages { range, reply } => self.answer(reply, Ok(self.messages(range))),
+        }
+    }
+
+    fn open(&mut self, waiting: Waiting) -> RequestId {
+        let id = RequestId(self.next_request);
+        self.next_request += 1;
+        self.waiting.insert(id, waiting);
+        id
+    }
+
+    fn now(&self) -> Now {
+        Now { wall: wall_clock(), monotonic_ms: millis(self.started.elapsed()) }
+    }
+
+    fn publish(&self) {
+        let time = self.replica.ledger().header().time;
+        self.outputs.published.set(Snapshot { status: self.replica.status(), time });
+    }
+}
+
+/// A clock set before 1970 reads zero; the others of the chain outvote it.
+fn wall_clock() -> TimeMs {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
+    TimeMs::new(millis(since_epoch.unwrap_or_default()))
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,197 @@
+//! The whole node in one place: which threads there are, what they own, and
+//! which queues run between them.
+//!
+//! | thread | owns | lives |
+//! | --- | --- | --- |
+//! | `chain-N`, one per replica | the replica | until stop; a leader hands over first |
+//! | `log` | the raft log | until the last chain thread ends |
+//! | `archive` | checkpoints, writes of blocks | until the last chain thread ends |
+//! | `maintenance` | purging of log files | until the stores have ended |
+//! | runtime workers | connections, admission, long polls | until the last reply is sent |
+//! | runtime's blocking threads | reads of the archive | until the last reply is sent |
+//!
+//! Order of start: everything is checked, then ports are taken, then data are
+//! opened, then replicas are restored, then threads run. Whatever fails leaves
+//! the data as they were.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::watch;
+use tributary_replica::store::BlockStore;
+use tributary_replica::{Replica, ReplicaConfig};
+use tributary_service::Supervisor;
+use tributary_service::observe::Observer;
+use tributary_service::telemetry::MetricsHandle;
+use tributary_transport::{Endpoint, Listener};
+use tributary_types::ChainId;
+
+use crate::archive::blocks::BlockReader;
+use crate::archive::{self, ArchiveJob};
+use crate::chain::{ChainHandle, ChainThread, Outputs, Published, Queues};
+use crate::checked::Checked;
+use crate::cluster::HostedReplica;
+use crate::error::StartError;
+use crate::host::Host;
+use crate::log::{self, LogJob};
+use crate::network::NodeLinks;
+use crate::readiness::NodeReadiness;
+use crate::server::Server;
+use crate::server::refusals::Refusals;
+use crate::stop::Stop;
+use crate::storage::{self, Storage};
+
+/// Completions that wait for a chain's thread beside those of its log writes:
+/// one checkpoint, and one snapshot for each validator.
+const OTHER_COMPLETIONS_MAX: usize = 128;
+
+/// Starts a node from what was checked.
+///
+/// # Errors
+/// [`StartError`], one sentence.
+pub fn start(checked: Checked, metrics: Option<MetricsHandle>) -> Result<Host, StartError> {
+    let limits = &checked.config.limits;
+    let runtime = runtime(limits.archive_read_threads)?;
+    let entered = runtime.enter();
+    let observer = runtime.block_on(Observer::bind(checked.node.http))?;
+    let storage = Storage::open(&checked.config.data_dir)?;
+    let endpoint = Endpoint::client(&checked.credentials)?;
+    let links = NodeLinks::dial(&endpoint, &checked.cluster.topology, &checked.node.replicas);
+
+    let (log, log_jobs) = bounded(limits.log_writes_max);
+    let (archive, archive_jobs) = bounded(limits.archive_writes_max);
+    let (stop, refusals) = (Arc::new(Stop::default()), Arc::new(Refusals::default()));
+    let common = Common {
+        checked: &checked,
+        blocks: &storage.blocks,
+        links,
+        runtime: runtime.handle(),
+        log,
+        archive,
+        refusals: Arc::clone(&refusals),
+    };
+    let wired: Vec<_> = checked.hosted.iter().map(|hosted| common.wire(hosted)).collect();
+    drop(common);
+    let handles: BTreeMap<ChainId, ChainHandle> =
+        wired.iter().map(|(handle, ..)| (handle.chain, handle.clone())).collect();
+
+    let readiness = NodeReadiness::new(handles.values(), Arc::clone(&stop));
+    let cluster = Arc::clone(&checked.cluster);
+    let server = Server::new(cluster, handles, limits, refusals, Arc::clone(&stop));
+    let listener = Listener::bind(checked.node.address, &checked.credentials, Arc::new(server))?;
+    let replicas = restore(&checked, &storage)?;
+
+    let (supervisor, deaths) = Supervisor::new();
+    let (address, http) = (listener.local_addr()?, observer.address());
+    supervisor.task("http", observer.serve(Arc::new(readiness.clone()), metrics));
+    drop(entered);
+    let mut host = Host {
+        stop,
+        deaths,
+        readiness,
+        address,
+        http,
+        chains: Vec::new(),
+        stores: Vec::new(),
+        maintenance: None,
+        listener: Some(listener),
+        runtime: Some(runtime),
+    };
+    start_stores(&mut host, &supervisor, storage, (log_jobs, archive_jobs))?;
+    for ((replica, tick), (handle, queues, outputs)) in replicas.into_iter().zip(wired) {
+        let stop = Arc::clone(&host.stop);
+        let thread = ChainThread::new(replica, handle.validator, tick, queues, outputs, stop);
+        let name = format!("chain-{}", handle.chain);
+        host.chains.push(supervisor.thread(&name, move || thread.run())?);
+    }
+    Ok(host)
+}
+
+/// What the queues of every chain lead to.
+struct Common<'a> {
+    checked: &'a Checked,
+    blocks: &'a Arc<dyn BlockStore>,
+    links: NodeLinks,
+    runtime: &'a Handle,
+    log: Sender<LogJob>,
+    archive: Sender<ArchiveJob>,
+    refusals: Arc<Refusals>,
+}
+
+impl Common<'_> {
+    /// Makes one chain's queues: the outer ends, and those of its thread.
+    fn wire(&self, hosted: &HostedReplica) -> (ChainHandle, Queues, Outputs) {
+        let (place, limits) = (hosted.place, &self.checked.config.limits);
+        let (request_sender, requests) = bounded(limits.chain_inputs_max);
+        let (peer_sender, peers) = bounded(limits.chain_inputs_max);
+        // Twice the queue: as many writes wait for the sync as may be in it.
+        let (completed, completions) = bounded(2 * limits.log_writes_max + OTHER_COMPLETIONS_MAX);
+        let (certified_sender, certified) = watch::channel(None);
+        let published = Arc::new(Published::default());
+        let blocks = Arc::clone(self.blocks);
+        let reader = Arc::new(BlockReader::new(place.chain, blocks, limits.cached_payments_max));
+        let outputs = Outputs {
+            log: self.log.clone(),
+            archive: self.archive.clone(),
+            completed,
+            network: self.links.of_chain(self.runtime, &self.checked.cluster.topology, place),
+            reader: Arc::clone(&reader),
+            published: Arc::clone(&published),
+            certified: certified_sender,
+            refusals: Arc::clone(&self.refusals),
+        };
+        let handle = ChainHandle {
+            chain: place.chain,
+            validator: place.validator,
+            requests: request_sender,
+            peers: peer_sender,
+            published,
+            certified,
+            reader,
+        };
+        (handle, Queues { completions, peers, requests }, outputs)
+    }
+}
+
+fn runtime(archive_read_threads: usize) -> Result<Runtime, StartError> {
+    let mut builder = Builder::new_multi_thread();
+    builder.enable_all().thread_name("runtime").max_blocking_threads(archive_read_threads);
+    Ok(builder.build()?)
+}
+
+/// Brings every replica to where it was.
+fn restore(checked: &Checked, storage: &Storage) -> Result<Vec<(Replica, Duration)>, StartError> {
+    let mut replicas = Vec::new();
+    for hosted in &checked.hosted {
+        let chain = hosted.place.chain;
+        let settings = ReplicaConfig::new(chain, hosted.place.validator, hosted.key.clone());
+        let tick = Duration::from_millis(settings.tick_ms);
+        let restored = storage.restored(chain)?;
+        let replica = Replica::new(settings, &checked.cluster.genesis, restored)
+            .map_err(|error| StartError::Replica { chain, error })?;
+        let height = replica.ledger().header().height;
+        tracing::info!(%chain, %height, "replica restored");
+        replicas.push((replica, tick));
+    }
+    Ok(replicas)
+}
+
+/// Starts the threads that own the data.
+fn start_stores(
+    host: &mut Host,
+    supervisor: &Supervisor,
+    storage: Storage,
+    (log_jobs, archive_jobs): (Receiver<LogJob>, Receiver<ArchiveJob>),
+) -> Result<(), StartError> {
+    let Storage { log, maintainer, checkpoints, blocks } = storage;
+    host.stores.push(supervisor.thread("log", move || log::run(log, &log_jobs))?);
+    let archive = move || archive::run(blocks.as_ref(), checkpoints, &archive_jobs);
+    host.stores.push(supervisor.thread("archive", archive)?);
+    let (sender, ended) = bounded(0);
+    let purge = move || storage::maintain(&maintainer, &ended);
+    host.maintenance = Some((sender, supervisor.thread("maintenance", purge)?));
+    Ok(())
+}
