@@ -181,11 +181,15 @@ fn an_outbox_read_from_disk_is_checked_against_its_digests() {
     assert_eq!(restored, outbox);
     assert!(restored.is_consistent(SOURCE, DESTINATION));
     assert!(!restored.is_consistent(SOURCE, BYSTANDER));
-    // The last byte of the amount of the first pending message.
-    let mut bytes = outbox.to_bytes();
-    bytes[8 + 32 + 32 + 4 + message(2).to_bytes().len() - 1] ^= 1;
-    let changed: Outbox = decode_exact(&bytes).unwrap();
-    assert!(!changed.is_consistent(SOURCE, DESTINATION));
+    let pending_at = 8 + 32 + 32 + 4;
+    let digest_at = pending_at + message(2).to_bytes().len();
+    // Sent digest, acknowledged digest, first pending message, its digest.
+    for changed_at in [8, 8 + 32, digest_at - 1, digest_at] {
+        let mut bytes = outbox.to_bytes();
+        bytes[changed_at] ^= 1;
+        let changed: Outbox = decode_exact(&bytes).unwrap();
+        assert!(!changed.is_consistent(SOURCE, DESTINATION), "byte {changed_at}");
+    }
 }
 
 #[test]

@@ -119,6 +119,30 @@ fn a_numbering_that_cannot_be_is_refused() {
 }
 
 #[test]
+fn a_message_before_the_first_is_refused() {
+    let (mut sender, mut receiver) = sent(3);
+    let mut delivery = sender.deliver(0);
+    delivery.first_sequence = 0;
+    delivery.messages.insert(0, message(99));
+    let refused = receiver.refuses(&delivery);
+    assert_eq!(refused, InboxError::Length { first: 0, end: 4, certified: 3 });
+}
+
+#[test]
+fn a_forged_tail_is_refused_even_behind_known_messages() {
+    let (mut sender, mut receiver) = sent(5);
+    let mut delivery = sender.deliver(0);
+    delivery.tail = delivery.messages.split_off(1).iter().map(message_hash).collect();
+    receiver.receive(&delivery).unwrap();
+    receiver.receive(&sender.seal().delivery(DESTINATION, 1, 4 * 32)).unwrap();
+    let known = receiver.inbox.sequence();
+    assert!((2..5).contains(&known));
+    assert_eq!(receiver.receive(&delivery), Ok(0));
+    delivery.tail[3] = message_hash(&message(99));
+    assert_eq!(receiver.refuses(&delivery), InboxError::WrongDigest);
+}
+
+#[test]
 fn messages_in_another_order_are_refused() {
     let (mut sender, mut receiver) = sent(5);
     let mut delivery = sender.deliver(0);

@@ -63,7 +63,11 @@ fn a_frozen_source_stays_frozen_through_saving_and_whatever_comes() {
         let refused = receiver.refuses(&delivery);
         assert_eq!(refused, InboxError::Frozen(second.header.height));
     }
-    receiver.inbox.freeze(&sender.deliver(0));
+    let mut liar = Sender::new(SOURCE, &SEEDS);
+    liar.send(DESTINATION, messages(7..=9));
+    let third = liar.deliver(0);
+    assert_eq!(third.header.height, second.header.height);
+    receiver.inbox.freeze(&third);
     assert_eq!(receiver.inbox, frozen, "the first evidence is the one that counts");
 }
 
@@ -118,6 +122,9 @@ fn the_memory_of_headers_is_bounded_and_keeps_the_newest() {
 #[test]
 fn a_certified_message_that_breaks_a_rule_is_kept_as_evidence() {
     let (mut sender, mut receiver) = sent(2);
+    let known = sender.clone().seal().delivery(DESTINATION, 0, 0);
+    assert_eq!(receiver.receive(&known), Ok(1));
+    sender.height += 1;
     let notice = Message::Merchant(MerchantNotice {
         account: sample::merchant(),
         asset: AssetId::new(1),
@@ -127,7 +134,7 @@ fn a_certified_message_that_breaks_a_rule_is_kept_as_evidence() {
     sender.send(DESTINATION, [notice.clone(), message(4)]);
     let delivery = sender.deliver(0);
     let examined = receiver.inbox.examine(&cluster(), DESTINATION, &delivery).unwrap();
-    receiver.inbox.condemn(&delivery, &examined, 2);
+    receiver.inbox.condemn(&delivery, &examined, 1);
     let broken = BrokenRule {
         sequence: 3,
         message: message_hash(&notice),
