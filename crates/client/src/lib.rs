@@ -88,6 +88,7 @@ pub use tributary_chain::operation::{
     AccountStatus, Action, AssetEntry, FloatPolicy, InstitutionEntry, InstitutionKey, Operation,
     RegistryChange,
 };
+pub use tributary_ledger::books::{BooksError, BooksReport, BooksSummary};
 pub use tributary_ledger::genesis::{ChainKind, ChainSpec, Genesis, Parameters};
 pub use tributary_ledger::proof::{OutcomeProof, ProofError, StateProof};
 pub use tributary_ledger::{AccountView, ChannelStatus, MerchantView, ProxyView, SettlementStatus};
