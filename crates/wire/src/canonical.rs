@@ -1,5 +1,9 @@
 //! A value that crosses the wire as its canonical bytes.
 
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tributary_types::codec::{Decode, Encode, decode_exact};
 
@@ -9,13 +13,51 @@ pub struct Canonical<T>(pub T);
 
 impl<T: Encode> Serialize for Canonical<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.to_bytes().serialize(serializer)
+        serializer.serialize_bytes(&self.0.to_bytes())
     }
 }
 
 impl<'de, T: Decode> Deserialize<'de> for Canonical<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let bytes = <Vec<u8>>::deserialize(deserializer)?;
-        decode_exact(&bytes).map(Self).map_err(serde::de::Error::custom)
+        deserializer.deserialize_bytes(CanonicalVisitor(PhantomData))
+    }
+}
+
+/// Decodes in place, without a copy of the bytes.
+struct CanonicalVisitor<T>(PhantomData<T>);
+
+impl<T: Decode> Visitor<'_> for CanonicalVisitor<T> {
+    type Value = Canonical<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("canonical bytes")
+    }
+
+    fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Self::Value, E> {
+        decode_exact(bytes).map(Canonical).map_err(E::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{decode, encode};
+
+    #[test]
+    fn canonical_bytes_travel_behind_their_length() {
+        let value = Canonical(vec![0x0201_u16, 0x0403]);
+        let bytes = encode(&value);
+        assert_eq!(bytes, [8, 2, 0, 0, 0, 1, 2, 3, 4]);
+        assert_eq!(decode(&bytes), Ok(value));
+    }
+
+    #[test]
+    fn other_bytes_than_the_canonical_ones_are_refused() {
+        let check = |bytes: &[u8]| assert!(decode::<Canonical<bool>>(bytes).is_err(), "{bytes:?}");
+        assert_eq!(decode(&[1, 1]), Ok(Canonical(true)));
+        check(&[1, 2]);
+        check(&[2, 1, 0]);
+        check(&[0]);
+        check(&[1]);
     }
 }
