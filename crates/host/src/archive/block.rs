@@ -120,3 +120,159 @@ pub fn previous_entry(
         None
     }
 }
+
+#[cfg(test)]
+pub(crate) mod samples {
+    //! Blocks made by hand, for tests of readers.
+
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::archive::blocks::BlockReader;
+    use tributary_chain::Batch;
+    use tributary_replica::store::BlockStore as _;
+    use tributary_storage::memory::MemoryDisk;
+    use tributary_types::{
+        AccountClass, Amount, AssetId, BlockHeight, ChainId, Encode as _, Hash, InstitutionId,
+        OutcomeCode, PaymentKind, PaymentRecord, Reference, SigningKey, Slot, TimeMs,
+    };
+
+    const CHAIN: ChainId = ChainId::new(1);
+
+    pub fn account(class: AccountClass, name: &str) -> AccountId {
+        let slot = Slot::new(1).unwrap();
+        AccountId::named(class, InstitutionId::new(1), &name.parse().unwrap(), slot)
+    }
+
+    pub fn payment(id: PaymentId) -> Payment {
+        Payment {
+            id,
+            kind: PaymentKind::Payment,
+            debit: account(AccountClass::User, "payer"),
+            credit: account(AccountClass::Hf, "shop"),
+            amount: Amount::new(5),
+            asset: AssetId::new(1),
+            reference: Reference::default(),
+        }
+    }
+
+    pub fn committed(id: PaymentId) -> (PaymentId, OutcomeCode) {
+        (id, OutcomeCode::Committed)
+    }
+
+    pub fn pending(id: PaymentId) -> (PaymentId, OutcomeCode) {
+        (id, OutcomeCode::AwaitingFunds)
+    }
+
+    fn header(height: u64, time: u64) -> Header {
+        Header {
+            chain: CHAIN,
+            height: BlockHeight::new(height),
+            parent: Hash::ZERO,
+            time: TimeMs::new(time),
+            validator_set: Hash::ZERO,
+            body_root: Hash::ZERO,
+            receipts_root: Hash::ZERO,
+            state_root: Hash::ZERO,
+            channels_root: Hash::ZERO,
+        }
+    }
+
+    /// A block with one batch; each payment with its outcome.
+    pub fn stored_block(
+        height: u64,
+        time: u64,
+        payments: Vec<(PaymentId, OutcomeCode)>,
+        late: Vec<(PaymentId, OutcomeCode)>,
+    ) -> StoredBlock {
+        let record = |id| PaymentRecord::from(&payment(id));
+        let receipt = |code| Receipt::refused(code, Amount::ZERO);
+        let outcomes = BlockOutcomes {
+            receipts: payments.iter().map(|(_, code)| receipt(*code)).collect(),
+            late: late.iter().map(|(id, code)| (record(*id), receipt(*code))).collect(),
+        };
+        let records = payments.iter().map(|(id, _)| record(*id)).collect();
+        let key = SigningKey::from_seed([1; 32]);
+        let institution = InstitutionId::new(1);
+        let batch = Batch::sign(&Hash::ZERO, CHAIN, institution, &key, vec![], records, vec![]);
+        let body = Body { clocks: vec![], deliveries: vec![], batches: vec![batch] };
+        let (body, outcomes) = (body.to_bytes(), outcomes.to_bytes());
+        StoredBlock { header: header(height, time), body, outcomes }
+    }
+
+    pub fn replica_with(blocks: &[StoredBlock]) -> BlockReader {
+        let store = MemoryDisk::new().blocks();
+        store.put_blocks(blocks).unwrap();
+        BlockReader::new(CHAIN, Arc::new(store), 1_000)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::samples::*;
+    use super::*;
+    use tributary_chain::operation::{AccountStatus, SetStatus};
+    use tributary_chain::{Action, Batch, Operation};
+    use tributary_types::{
+        AccountClass, Amount, ChainId, Encode as _, Hash, InstitutionId, OutcomeCode,
+        PaymentRecord, SigningKey, TimeMs,
+    };
+
+    fn id(number: u8) -> PaymentId {
+        PaymentId::new(TimeMs::new(1_000), [number; 10])
+    }
+
+    /// Two batches with operations and payments, and a late outcome; the
+    /// receipt's detail is the outcome's index.
+    fn sample() -> Block {
+        let batch = |operations: &[u8], payments: &[u8]| {
+            let account = account(AccountClass::User, "payer");
+            let status = SetStatus { account, status: AccountStatus::Frozen };
+            let operation = |number: &u8| Operation {
+                id: id(*number),
+                action: Action::SetAccountStatus(status),
+            };
+            Batch::sign(
+                &Hash::ZERO,
+                ChainId::new(1),
+                InstitutionId::new(1),
+                &SigningKey::from_seed([1; 32]),
+                operations.iter().map(operation).collect(),
+                payments.iter().map(|n| PaymentRecord::from(&payment(id(*n)))).collect(),
+                vec![],
+            )
+        };
+        let batches = vec![batch(&[0, 1], &[2]), batch(&[], &[]), batch(&[3], &[4, 5])];
+        let receipt =
+            |index: u8| Receipt::refused(OutcomeCode::Committed, Amount::new(index.into()));
+        let outcomes = BlockOutcomes {
+            receipts: (0..6).map(receipt).collect(),
+            late: vec![(PaymentRecord::from(&payment(id(6))), receipt(6))],
+        };
+        let header = stored_block(9, 1_000, vec![], vec![]).header;
+        Block::new(header, Body { clocks: vec![], deliveries: vec![], batches }, outcomes).unwrap()
+    }
+
+    #[test]
+    fn every_index_leads_to_its_subject_and_receipt() {
+        let block = sample();
+        for number in 0..7_u8 {
+            let (subject, receipt) = block.outcome(number.into()).unwrap();
+            assert!(is_about(&subject, &id(number)), "{number}");
+            assert_eq!(receipt.detail, Amount::new(number.into()));
+            let found: Vec<_> = block.outcomes_of(&id(number)).map(|(index, _)| index).collect();
+            assert_eq!(found, [usize::from(number)]);
+        }
+        assert!(block.outcome(7).is_none());
+    }
+
+    #[test]
+    fn a_body_without_its_outcomes_is_corrupt() {
+        let mut stored = stored_block(9, 1_000, vec![committed(id(1))], vec![]);
+        stored.outcomes = BlockOutcomes::default().to_bytes();
+        let error = Block::decode(&stored).unwrap_err().to_string();
+        assert_eq!(error, "block 9 of chain 1 is corrupt: 1 items, 0 receipts");
+        stored.outcomes.push(0);
+        assert!(Block::decode(&stored).is_err());
+    }
+}

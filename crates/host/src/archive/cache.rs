@@ -66,3 +66,39 @@ impl BlockCache {
 fn weight_of(block: &Block) -> usize {
     block.outcome_count() + BLOCK_WEIGHT
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::archive::block::samples::stored_block;
+
+    fn block(height: u64) -> Arc<Block> {
+        Arc::new(Block::decode(&stored_block(height, height, vec![], vec![])).unwrap())
+    }
+
+    fn holds(cache: &mut BlockCache, height: u64) -> bool {
+        cache.get(BlockHeight::new(height)).is_some()
+    }
+
+    #[test]
+    fn the_least_recently_used_block_leaves_first() {
+        let mut cache = BlockCache::new(2 * BLOCK_WEIGHT);
+        cache.put(block(1));
+        cache.put(block(2));
+        assert!(holds(&mut cache, 1));
+        cache.put(block(3));
+        assert!(holds(&mut cache, 1) && holds(&mut cache, 3) && !holds(&mut cache, 2));
+        assert_eq!((cache.weight, cache.by_use.len()), (2 * BLOCK_WEIGHT, 2));
+    }
+
+    #[test]
+    fn what_is_too_large_or_known_is_not_put() {
+        let mut cache = BlockCache::new(BLOCK_WEIGHT - 1);
+        cache.put(block(1));
+        assert!(!holds(&mut cache, 1));
+        let mut cache = BlockCache::new(4 * BLOCK_WEIGHT);
+        cache.put(block(1));
+        cache.put(block(1));
+        assert_eq!(cache.weight, BLOCK_WEIGHT);
+    }
+}

@@ -63,31 +63,31 @@ impl<'a> Search<'a> {
         Ok(Some(decided.unwrap_or(first).position))
     }
 
-    /// Outward from the id's own time. An attempt that was refused because of
-    /// the id itself is the outcome only if there is no other.
+    /// Outward from the id's own time.
     fn first_outcome(&self, window: IdWindow, last: BlockHeight) -> Result<Option<Hit>, ReadError> {
         let time = self.id.time();
         let from = |time| self.reader.first_height_from(time, last);
-        let Some(low) = from(time.minus_ms(window.ahead_ms))? else { return Ok(None) };
+        let Some(low) = from(time.minus_ms(window.ahead_ms))? else {
+            self.require(last)?;
+            return Ok(None);
+        };
+        self.require(BlockHeight::new(low.get().saturating_sub(1)))?;
         let middle = from(time)?.unwrap_or(last.next()).get();
         let end = from(time.plus_ms(window.back_ms.saturating_add(1)))?;
         let end = end.unwrap_or(last.next()).get();
         let (mut down, mut up) = (middle, middle);
-        let mut weak: Option<Hit> = None;
         while down > low.get() || up < end {
             let above = (up < end).then_some(up);
             let below = (down > low.get()).then(|| down - 1);
             for height in [above, below].into_iter().flatten() {
-                match self.look(BlockHeight::new(height))? {
-                    Some(hit) if is_decisive(hit.code) => return Ok(Some(hit)),
-                    Some(hit) => weak = weak.filter(|w| w.position > hit.position).or(Some(hit)),
-                    None => {}
+                if let Some(hit) = self.look(BlockHeight::new(height))? {
+                    return Ok(Some(hit));
                 }
             }
             up = end.min(up + 1);
             down = low.get().max(down.saturating_sub(1));
         }
-        Ok(weak)
+        Ok(None)
     }
 
     /// The late outcome that decided a pending payment, if one did by `last`.
@@ -109,6 +109,15 @@ impl<'a> Search<'a> {
         Ok(None)
     }
 
+    /// A replica that joined by a snapshot has no blocks before it: there, "not
+    /// found" would mean nothing.
+    fn require(&self, height: BlockHeight) -> Result<(), ReadError> {
+        if height > BlockHeight::new(0) {
+            self.stored(height)?;
+        }
+        Ok(())
+    }
+
     fn look(&self, height: BlockHeight) -> Result<Option<Hit>, ReadError> {
         let stored = self.stored(height)?;
         let occurs = self.finder.find(&stored.body).is_some()
@@ -127,19 +136,109 @@ impl<'a> Search<'a> {
         self.reader.stored(height)?.ok_or(missing)
     }
 
-    /// The last decisive outcome of the id in a block, else the last one.
+    /// The last outcome in a block that the id was used up by.
     fn hit_in(&self, block: &Block) -> Option<Hit> {
         let hits = block.outcomes_of(&self.id).filter_map(|(index, receipt)| {
             Some(Hit { position: block.position(index)?, code: receipt.code })
         });
-        let hits: Vec<_> = hits.collect();
-        let decisive = hits.iter().rfind(|hit| is_decisive(hit.code));
-        decisive.or(hits.last()).copied()
+        hits.filter(|hit| is_remembered(hit.code)).last()
     }
 }
 
-/// Whether an outcome uses its id up. The others say only that this attempt
-/// was none: the id may have an outcome of its own.
-const fn is_decisive(code: OutcomeCode) -> bool {
-    !matches!(code, OutcomeCode::IdReused | OutcomeCode::Expired | OutcomeCode::FromFuture)
+/// Whether an outcome uses its id up, as the ledger's id window has it. The
+/// others say nothing about the payment itself: the id may have an outcome of
+/// its own elsewhere.
+const fn is_remembered(code: OutcomeCode) -> bool {
+    !matches!(
+        code,
+        OutcomeCode::Expired
+            | OutcomeCode::FromFuture
+            | OutcomeCode::IdReused
+            | OutcomeCode::Moved
+            | OutcomeCode::WrongChain
+            | OutcomeCode::Malformed
+            | OutcomeCode::Unauthorized
+            | OutcomeCode::UnknownKey
+            | OutcomeCode::OwnerSignatureMissing
+            | OutcomeCode::OwnerSignatureInvalid
+            | OutcomeCode::LimitReached
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::archive::block::samples::{committed, pending, replica_with, stored_block};
+    use tributary_types::{OutcomeCode as Code, TimeMs};
+
+    const WINDOW: IdWindow = IdWindow { back_ms: 100, ahead_ms: 20 };
+
+    fn find(reader: &BlockReader, id: PaymentId, last: u64) -> Result<Option<Position>, ReadError> {
+        Search::new(reader, &id, &|| true).run(WINDOW, BlockHeight::new(last))
+    }
+
+    fn position(height: u64, index: u32) -> Option<Position> {
+        Position::new(BlockHeight::new(height), index)
+    }
+
+    #[test]
+    fn an_id_is_found_at_every_distance_within_its_window_and_not_beyond() {
+        let id = |time| PaymentId::new(TimeMs::new(time), [7; 10]);
+        for block_time in [1_000, 1_040, 1_100] {
+            let blocks: Vec<_> = (1..=20)
+                .map(|height| {
+                    let time = 900 + height * 20;
+                    let ours = time == block_time;
+                    let payments = if ours { vec![committed(id(1_000))] } else { vec![] };
+                    stored_block(height, time, payments, vec![])
+                })
+                .collect();
+            let expected = position((block_time - 900) / 20, 0);
+            let reader = replica_with(&blocks);
+            assert_eq!(find(&reader, id(1_000), 20).unwrap(), expected, "{block_time}");
+            assert_eq!(find(&reader, id(600), 20).unwrap(), None);
+        }
+    }
+
+    #[test]
+    fn attempts_that_do_not_use_the_id_up_are_passed_over() {
+        let id = PaymentId::new(TimeMs::new(1_000), [7; 10]);
+        let blocks = [
+            stored_block(1, 985, vec![(id, Code::FromFuture)], vec![]),
+            stored_block(2, 1_000, vec![(id, Code::Unauthorized)], vec![]),
+            stored_block(3, 1_050, vec![committed(id)], vec![]),
+            stored_block(4, 1_060, vec![(id, Code::IdReused)], vec![]),
+        ];
+        assert_eq!(find(&replica_with(&blocks), id, 4).unwrap(), position(3, 0));
+    }
+
+    #[test]
+    fn a_pending_payment_is_followed_to_what_decided_it_however_late() {
+        let id = PaymentId::new(TimeMs::new(1_000), [7; 10]);
+        let other = PaymentId::new(TimeMs::new(1_000), [8; 10]);
+        let mut blocks = vec![stored_block(1, 1_000, vec![pending(id)], vec![])];
+        assert_eq!(find(&replica_with(&blocks), id, 1).unwrap(), position(1, 0));
+        for height in 2..=9 {
+            blocks.push(stored_block(height, 5_000 + height, vec![committed(other)], vec![]));
+        }
+        blocks.push(stored_block(10, 9_000, vec![committed(other)], vec![(id, Code::Committed)]));
+        assert_eq!(find(&replica_with(&blocks), id, 10).unwrap(), position(10, 1));
+    }
+
+    #[test]
+    fn a_replica_without_the_blocks_of_the_window_says_so() {
+        let id = PaymentId::new(TimeMs::new(1_000), [7; 10]);
+        let reader = replica_with(&[stored_block(50, 9_000, vec![], vec![])]);
+        assert!(matches!(find(&reader, id, 50), Err(ReadError::Missing { .. })));
+        assert!(matches!(find(&replica_with(&[]), id, 50), Err(ReadError::Missing { .. })));
+    }
+
+    #[test]
+    fn nobody_searches_for_a_caller_who_has_left() {
+        let id = PaymentId::new(TimeMs::new(1_000), [7; 10]);
+        let reader = replica_with(&[stored_block(1, 1_000, vec![], vec![])]);
+        let search = Search::new(&reader, &id, &|| false);
+        let result = search.run(WINDOW, BlockHeight::new(1));
+        assert!(matches!(result, Err(ReadError::Abandoned)));
+    }
 }

@@ -41,6 +41,19 @@ pub struct ChainHandle {
 }
 
 impl ChainHandle {
+    /// A cheap look before anything expensive is done for a request that only
+    /// a leader carries out; the replica has the last word.
+    ///
+    /// # Errors
+    /// [`NodeError::NotLeader`] if another replica led a moment ago.
+    pub fn check_leads(&self) -> Result<(), NodeError> {
+        let leader = self.published.get().and_then(|snapshot| snapshot.status.leader);
+        if leader == Some(self.validator) {
+            return Ok(());
+        }
+        Err(NodeError::NotLeader { chain: self.chain, leader })
+    }
+
     /// Executes a batch whose signatures are verified.
     ///
     /// # Errors

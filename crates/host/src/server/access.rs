@@ -52,3 +52,74 @@ pub fn check_frame(topology: &Topology, peer: &Identity, frame: &PeerFrame) -> R
         Err(format!("{peer} is not validator {from} of chain {chain}"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tributary_chain::Batch;
+    use tributary_types::{ChainId, Hash, InstitutionId, SigningKey};
+    use tributary_wire::Canonical;
+    use tributary_wire::query::Query;
+
+    const CHAIN: ChainId = ChainId::new(1);
+
+    fn peer(role: Role) -> Identity {
+        Identity { role, name: "a".to_owned() }
+    }
+
+    fn router(institution: u32) -> Role {
+        Role::Router(InstitutionId::new(institution))
+    }
+
+    /// What each role may do: submit, deliver, poll, query.
+    #[test]
+    fn every_role_may_do_what_the_table_says() {
+        let key = SigningKey::from_seed([1; 32]);
+        let institution = InstitutionId::new(7);
+        let batch = Batch::sign(&Hash::ZERO, CHAIN, institution, &key, vec![], vec![], vec![]);
+        let requests = [
+            NodeRequest::Submit(Canonical(batch)),
+            NodeRequest::Deliver { chain: CHAIN, deliveries: vec![] },
+            NodeRequest::Outgoing {
+                chain: CHAIN,
+                peer: ChainId::new(2),
+                after: 0,
+                acknowledged: 0,
+                wait_ms: 0,
+            },
+            NodeRequest::Query { chain: CHAIN, query: Query::Status },
+        ];
+        for (role, expected) in [
+            (router(7), [true, false, false, true]),
+            (router(8), [false, false, false, true]),
+            (Role::Relay, [false, true, true, true]),
+            (Role::Node, [false, false, false, true]),
+            (Role::Institution(institution), [false, false, false, false]),
+        ] {
+            let found = requests.each_ref().map(|r| check_request(&peer(role), r).is_ok());
+            assert_eq!(found, expected, "{role:?}");
+        }
+        let refused = check_request(&peer(router(8)), &requests[0]);
+        assert!(matches!(refused, Err(NodeError::Refused(_))));
+    }
+
+    #[test]
+    fn a_frame_comes_from_the_node_that_the_topology_names() {
+        let node = "name = \"a\"\nrole = \"shard-node\"\naddress = \"127.0.0.1:1\"\n\
+            http = \"127.0.0.1:2\"\nreplicas = [{ chain = 1, validator = 2 }]";
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("topology.toml");
+        std::fs::write(&path, format!("[[node]]\n{node}\n")).unwrap();
+        let topology = Topology::load(&path).unwrap();
+        let check = |role, name: &str, chain, from| {
+            let peer = Identity { role, name: name.to_owned() };
+            let frame = PeerFrame { chain: ChainId::new(chain), from, message: vec![] };
+            check_frame(&topology, &peer, &frame).is_ok()
+        };
+        assert!(check(Role::Node, "a", 1, 2));
+        assert!(!check(Role::Node, "b", 1, 2));
+        assert!(!check(Role::Relay, "a", 1, 2));
+        assert!(!check(Role::Node, "a", 2, 2));
+        assert!(!check(Role::Node, "a", 1, 1));
+    }
+}

@@ -33,6 +33,7 @@ impl Admission {
     /// [`NodeError`].
     pub async fn submit(&self, chain: &ChainHandle, batch: Batch) -> Result<Submitted, NodeError> {
         let received = Instant::now();
+        chain.check_leads()?;
         let _permit = self.permits.try_acquire().map_err(|_| {
             measure::overloaded(chain.chain);
             NodeError::Overloaded { retry_after_ms: OVERLOADED_RETRY_MS }
