@@ -52,7 +52,6 @@ pub enum NodeRequest {
 
 /// What a node answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(clippy::large_enum_variant, reason = "one exists at a time, between two buffers")]
 pub enum NodeReply {
     /// To [`NodeRequest::Submit`].
     Submitted(Submitted),
