@@ -2,8 +2,9 @@
 //! in one run: `cargo run --release -p tributary-storage --example fsync [DIR]`.
 //!
 //! The yardsticks are a file that grows and one that was written before
-//! (preallocated). The log runs with its default limits, compacting and purging
-//! as a node does, so that its figures include new files and reuse of old ones.
+//! (preallocated). The three take turns, so that what else the machine does
+//! hits them alike. The log compacts and purges as a node does, so its figures
+//! include new files and the reuse of old ones.
 
 use std::error::Error;
 use std::fs::File;
@@ -26,69 +27,81 @@ const FILE_BYTES: u64 = 64 << 20;
 fn main() -> Result<(), Box<dyn Error>> {
     let parent = std::env::args_os().nth(1).map_or_else(std::env::temp_dir, PathBuf::from);
     let directory = parent.join(format!("tributary-fsync-{}", std::process::id()));
-    std::fs::create_dir_all(&directory)?;
-    println!("{:<34}{:>10}{:>10}{:>10}", "", "p50 µs", "p99 µs", "max µs");
     for bytes in SIZES_BYTES {
-        let kib = bytes >> 10;
-        print(&format!("fdatasync, growing file, {kib} KiB"), plain(&directory, bytes, false)?);
-        print(&format!("fdatasync, preallocated, {kib} KiB"), plain(&directory, bytes, true)?);
-        print(&format!("LogStore::write, {kib} KiB"), log(&directory, bytes)?);
+        std::fs::create_dir_all(&directory)?;
+        measure(&directory, bytes)?;
+        std::fs::remove_dir_all(&directory)?;
     }
-    std::fs::remove_dir_all(&directory)?;
     Ok(())
 }
 
-fn plain(directory: &Path, bytes: usize, preallocate: bool) -> std::io::Result<Vec<Duration>> {
-    let path = directory.join("plain");
-    let file = File::create(&path)?;
-    if preallocate {
-        file.write_all_at(&vec![1; usize::try_from(FILE_BYTES).unwrap_or(usize::MAX)], 0)?;
-        file.sync_all()?;
-    }
-    let content = vec![7; bytes];
-    let times = (0..SAMPLES)
-        .map(|number| {
-            let offset = number * bytes as u64;
-            let offset = if preallocate { offset % (FILE_BYTES - bytes as u64) } else { offset };
-            let start = Instant::now();
-            file.write_all_at(&content, offset)?;
-            file.sync_data()?;
-            Ok(start.elapsed())
-        })
-        .collect();
-    std::fs::remove_file(path)?;
-    times
-}
-
-fn log(directory: &Path, bytes: usize) -> Result<Vec<Duration>, Box<dyn Error>> {
-    let home = directory.join(format!("log-{bytes}"));
-    let mut log = RaftEngineLog::open(&home, LogLimits::default())?;
+fn measure(directory: &Path, bytes: usize) -> Result<(), Box<dyn Error>> {
+    let mut growing = Plain::create(&directory.join("growing"), bytes, false)?;
+    let mut preallocated = Plain::create(&directory.join("preallocated"), bytes, true)?;
+    let mut log = RaftEngineLog::open(&directory.join("log"), LogLimits::default())?;
     let maintainer = log.maintainer();
-    let mut times = Vec::new();
-    // The first round fills files for reuse; the second is a node in service.
-    for index in 1..=2 * SAMPLES {
-        let entry = LogEntry { index, term: 1, kind: 0, data: vec![7; bytes] };
-        let write = LogWrite {
-            chain: ChainId::new(1),
-            entries: vec![entry],
-            hard_state: Some(HardState { term: 1, vote: 1, commit: index - 1 }),
-            compact_to: (index % ENTRIES_KEPT == 0).then_some(index.saturating_sub(ENTRIES_KEPT)),
-        };
-        let start = Instant::now();
-        log.write(vec![write])?;
-        if index > SAMPLES {
-            times.push(start.elapsed());
-        }
+    let mut times = [const { Vec::new() }; 3];
+    for index in 1..=SAMPLES {
+        times[0].push(timed(|| growing.write(index))?);
+        times[1].push(timed(|| preallocated.write(index))?);
+        let write = log_write(index, bytes);
+        times[2].push(timed(|| log.write(vec![write]).map_err(std::io::Error::other))?);
         if index % ENTRIES_KEPT == 0 {
             black_box(maintainer.maintain()?);
         }
     }
-    println!("  log of {} MiB on disk", log.bytes_on_disk() >> 20);
-    Ok(times)
+    println!("\n{} KiB, log of {} MiB on disk", bytes >> 10, log.bytes_on_disk() >> 20);
+    println!("{:<26}{:>9}{:>9}{:>9}", "", "p50 µs", "p99 µs", "max µs");
+    let names = ["fdatasync, growing", "fdatasync, preallocated", "LogStore::write"];
+    for (name, mut times) in names.into_iter().zip(times) {
+        times.sort_unstable();
+        let at = |percent: usize| times[(times.len() - 1) * percent / 100].as_micros();
+        println!("{name:<26}{:>9}{:>9}{:>9}", at(50), at(99), at(100));
+    }
+    Ok(())
 }
 
-fn print(what: &str, mut times: Vec<Duration>) {
-    times.sort_unstable();
-    let at = |percent: usize| times[(times.len() - 1) * percent / 100].as_micros();
-    println!("{what:<34}{:>10}{:>10}{:>10}", at(50), at(99), at(100));
+fn timed(work: impl FnOnce() -> std::io::Result<()>) -> std::io::Result<Duration> {
+    let start = Instant::now();
+    work()?;
+    Ok(start.elapsed())
+}
+
+fn log_write(index: u64, bytes: usize) -> LogWrite {
+    LogWrite {
+        chain: ChainId::new(1),
+        entries: vec![LogEntry { index, term: 1, kind: 0, data: vec![7; bytes] }],
+        hard_state: Some(HardState { term: 1, vote: 1, commit: index - 1 }),
+        compact_to: (index % ENTRIES_KEPT == 0).then_some(index.saturating_sub(ENTRIES_KEPT)),
+    }
+}
+
+/// A yardstick file.
+struct Plain {
+    file: File,
+    content: Vec<u8>,
+    /// Where it starts over, if it does.
+    length: Option<u64>,
+}
+
+impl Plain {
+    fn create(path: &Path, bytes: usize, preallocated: bool) -> std::io::Result<Self> {
+        let file = File::create(path)?;
+        if preallocated {
+            for offset in (0..FILE_BYTES).step_by(1 << 20) {
+                file.write_all_at(&[1; 1 << 20], offset)?;
+            }
+            file.sync_all()?;
+        }
+        let length = preallocated.then_some(FILE_BYTES);
+        Ok(Self { file, content: vec![7; bytes], length })
+    }
+
+    fn write(&mut self, number: u64) -> std::io::Result<()> {
+        let bytes = self.content.len() as u64;
+        let offset = number * bytes;
+        let offset = self.length.map_or(offset, |length| offset % (length - bytes));
+        self.file.write_all_at(&self.content, offset)?;
+        self.file.sync_data()
+    }
 }

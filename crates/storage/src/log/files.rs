@@ -1,4 +1,4 @@
-//! The files under raft-engine, watched: its file system with three additions.
+//! The files under raft-engine, watched: its file system with four additions.
 //!
 //! - Each sync advances the [synced mark](super::mark).
 //! - While it recovers, raft-engine cuts a file where the first wrong checksum
@@ -7,6 +7,9 @@
 //! - raft-engine panics when a sync fails. Here the failure is kept for the
 //!   caller instead, and stays: after a failed sync nothing is known of the
 //!   file's pages, so no later write may be acknowledged.
+//! - Space ahead of small writes is filled with zeros, not just reserved: a
+//!   sync into written blocks takes about half the time of one into reserved
+//!   ones, whose state the file system's journal must change first.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -29,10 +32,18 @@ type PlainWriter = <DefaultFileSystem as FileSystem>::Writer;
 /// string of 53 and two numbers. A file that holds no more holds no entries.
 const FILE_HEADER_BYTES: u64 = 53 + 8 + 8;
 
+/// Writes up to this size are worth filling space for: the zeros of one
+/// allocation then serve more than a hundred writes.
+const FILL_WRITE_BYTES_MAX: u64 = 16 << 10;
+/// Zeros written by one call.
+const FILL_BYTES: usize = 256 << 10;
+
 /// What is known of the log files, shared by all that touch them.
 pub(super) struct Watch {
     mark: Mutex<SyncedMark>,
     newest: [u64; 2],
+    /// Size of the last write.
+    write_bytes: AtomicU64,
     faults: Mutex<Faults>,
 }
 
@@ -61,7 +72,12 @@ impl Watch {
             newest[queue as usize] = files.last_key_value().map_or(0, |(sequence, _)| *sequence);
             check_against_mark(engine, files, newest[queue as usize], mark.position(queue))?;
         }
-        Ok(Self { mark: Mutex::new(mark), newest, faults: Mutex::default() })
+        Ok(Self {
+            mark: Mutex::new(mark),
+            newest,
+            write_bytes: AtomicU64::new(0),
+            faults: Mutex::default(),
+        })
     }
 
     /// The fault that explains a failed call of the engine, if a file caused it.
@@ -267,6 +283,21 @@ pub(super) struct WatchedWriter {
 }
 
 impl WatchedWriter {
+    /// Writes zeros to the file and comes back.
+    fn fill(&mut self, offset: usize, size: usize) -> io::Result<()> {
+        self.plain.seek(SeekFrom::Start(offset as u64))?;
+        let zeros = vec![0; size.min(FILL_BYTES)];
+        let mut left = size;
+        let mut filled = Ok(());
+        while left > 0 && filled.is_ok() {
+            let count = left.min(zeros.len());
+            filled = self.plain.write_all(&zeros[..count]);
+            left -= count;
+        }
+        self.plain.seek(SeekFrom::Start(self.position))?;
+        filled
+    }
+
     fn kept<T>(&self, verb: &str, result: io::Result<T>) -> io::Result<T> {
         let path = &self.handle.path;
         result.inspect_err(|error| self.handle.watch.keep(file_fault(path, verb, error)))
@@ -277,6 +308,7 @@ impl Write for WatchedWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let result = self.plain.write(bytes);
         let count = self.kept("write", result)?;
+        self.handle.watch.write_bytes.store(bytes.len() as u64, Ordering::Relaxed);
         self.position += count as u64;
         self.handle.written.store(self.position, Ordering::Release);
         Ok(count)
@@ -304,7 +336,9 @@ impl WriteExt for WatchedWriter {
     }
 
     fn allocate(&mut self, offset: usize, size: usize) -> io::Result<()> {
-        let result = self.plain.allocate(offset, size);
+        let small = self.handle.watch.write_bytes.load(Ordering::Relaxed) <= FILL_WRITE_BYTES_MAX;
+        let result =
+            if small { self.fill(offset, size) } else { self.plain.allocate(offset, size) };
         self.kept("allocate", result)
     }
 }

@@ -14,7 +14,8 @@ use tributary_storage::{LogLimits, RaftEngineLog};
 use tributary_types::{BlockHeight, ChainId, Hash, Signature, TimeMs};
 
 /// Files so small that a few writes fill one.
-pub const SMALL_LOG: LogLimits = LogLimits { file_bytes: 16 << 10, purge_bytes: 64 << 10 };
+pub const SMALL_LOG: LogLimits =
+    LogLimits { file_bytes: 16 << 10, purge_bytes: 64 << 10, prefill_bytes: 32 << 10 };
 
 pub fn chain(number: u16) -> ChainId {
     ChainId::new(number)
