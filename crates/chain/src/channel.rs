@@ -45,10 +45,11 @@ pub const SEEN_HEADERS_MAX: usize = 64;
 
 const HASH_BYTES: usize = 32;
 const LARGEST_MESSAGE_BYTES: usize = 128 + STATEMENT_ROWS_MAX * StatementRow::BYTES_MIN;
-const LARGEST_PROOF_BYTES: usize =
+/// Most bytes of a delivery beside messages and tail.
+pub const DELIVERY_PROOF_BYTES_MAX: usize =
     1_024 + PATH_LENGTH_MAX * HASH_BYTES + VALIDATORS_MAX * Vote::BYTES_MIN;
 const _: () = assert!(
-    LARGEST_MESSAGE_BYTES + OUTBOX_MESSAGES_MAX * HASH_BYTES + LARGEST_PROOF_BYTES
+    LARGEST_MESSAGE_BYTES + OUTBOX_MESSAGES_MAX * HASH_BYTES + DELIVERY_PROOF_BYTES_MAX
         <= DELIVERY_BYTES_MAX
 );
 

@@ -9,11 +9,15 @@
 //! another has received already; [`BooksError::Inconsistent`] says to read
 //! again.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
-use tributary_types::{Amount, AssetId, BlockHeight, ChainId, TimeMs};
+use tributary_chain::Message;
+use tributary_types::{AccountClass, Amount, AssetId, BlockHeight, ChainId, TimeMs};
 
 use crate::balance::Balance;
+use crate::ledger::{Ledger, Side};
 
 /// One chain's books and what its channels hold, as of one block.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -152,7 +156,7 @@ pub enum BooksError {
     #[error(
         "chains {first} and {second}, asset {asset}: control accounts hold {control}, in flight is {in_flight}"
     )]
-    Missed {
+    Control {
         /// One end.
         first: ChainId,
         /// The other end.
@@ -174,12 +178,253 @@ pub enum BooksError {
     },
 }
 
+impl Ledger {
+    /// The chain's books as of the last block.
+    #[must_use]
+    pub fn books(&self) -> BooksReport {
+        let assets = self.registry().assets().map(|asset| (asset.id, AssetBooks::new(asset.id)));
+        let mut assets: BTreeMap<AssetId, AssetBooks> = assets.collect();
+        for account in self.core.accounts.rows() {
+            if let Some(books) = assets.get_mut(&account.asset) {
+                let class = account.id.class();
+                books.add(account.debits, account.credits, |books| books.of_class(class));
+            }
+        }
+        match &self.side {
+            Side::User(user) => {
+                for proxy in user.proxies.rows() {
+                    let (Some(books), counters) = (assets.get_mut(&proxy.asset), &proxy.counters)
+                    else {
+                        continue;
+                    };
+                    books.add(counters.refunded, counters.received, |books| &mut books.proxies);
+                    books.add(counters.swept, counters.funded, |books| &mut books.proxies);
+                }
+            }
+            Side::Hf(hf) => {
+                for merchant in hf.merchants.rows() {
+                    if let Some(books) = assets.get_mut(&merchant.asset) {
+                        let (debits, credits) = (merchant.debits, merchant.credits);
+                        books.add(debits, credits, |books| &mut books.merchants);
+                    }
+                }
+            }
+        }
+        BooksReport {
+            chain: self.chain(),
+            height: self.header.height,
+            time: self.header.time,
+            assets: assets.into_values().collect(),
+            channels: self.core.channels.peers().map(|peer| self.channel_books(peer)).collect(),
+        }
+    }
+
+    fn channel_books(&self, peer: ChainId) -> ChannelBooks {
+        let control = self.registry().assets().filter_map(|asset| {
+            let control = self.core.control(peer, asset.id)?;
+            Some((asset.id, self.core.accounts.row(control).balance()))
+        });
+        let mut books = ChannelBooks {
+            peer,
+            sent: 0,
+            acknowledged: 0,
+            received: self.core.channels.received(peer),
+            control: control.collect(),
+            carried: Vec::new(),
+            transfers: Vec::new(),
+            answers: Vec::new(),
+        };
+        if let Some(outbox) = self.core.channels.outbox(peer) {
+            books.sent = outbox.sent_sequence();
+            books.acknowledged = outbox.acknowledged_sequence();
+            for (sequence, message) in (books.acknowledged + 1..).zip(outbox.pending()) {
+                match message {
+                    Message::Fund(fund) => {
+                        let (asset, amount) = (fund.asset, fund.granted);
+                        books.carried.push(CarriedMoney { sequence, asset, amount });
+                    }
+                    Message::TransferOutcome(outcome) => {
+                        books.answers.push((sequence, outcome.code.is_refused()));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        if let Side::User(user) = &self.side {
+            let transfers = user.transfers.to(peer);
+            books.transfers = transfers.map(|payment| (payment.asset, payment.amount)).collect();
+            if peer == self.core.rules.hf_chain {
+                books.carried.extend(user.stated_money());
+            }
+        }
+        books
+    }
+}
+
+impl AssetBooks {
+    fn new(asset: AssetId) -> Self {
+        let zero = Balance::ZERO;
+        Self {
+            asset,
+            debits: zero,
+            credits: zero,
+            users: zero,
+            proxies: zero,
+            merchants: zero,
+            issuers: zero,
+            control: zero,
+        }
+    }
+
+    fn add(
+        &mut self,
+        debits: Amount,
+        credits: Amount,
+        holders: impl FnOnce(&mut Self) -> &mut Balance,
+    ) {
+        self.debits = self.debits.plus(debits.into());
+        self.credits = self.credits.plus(credits.into());
+        let sum = holders(self);
+        *sum = sum.plus(Balance::of(credits, debits));
+    }
+
+    const fn of_class(&mut self, class: AccountClass) -> &mut Balance {
+        match class {
+            AccountClass::User => &mut self.users,
+            AccountClass::Hf => &mut self.merchants,
+            AccountClass::Issuer => &mut self.issuers,
+            AccountClass::Control => &mut self.control,
+        }
+    }
+}
+
 /// Proves the books of a whole cluster from one report of each chain.
 ///
 /// # Errors
 /// [`BooksError::Inconsistent`] if a report is too old to be compared with
-/// another one; every other error means that money is missing.
+/// another one; every other error means that a report or money is missing.
 pub fn check_books(reports: &[BooksReport]) -> Result<BooksSummary, BooksError> {
-    let _ = reports;
-    unimplemented!()
+    let mut by_chain = BTreeMap::new();
+    for report in reports {
+        if by_chain.insert(report.chain, report).is_some() {
+            return Err(BooksError::Duplicate(report.chain));
+        }
+    }
+    let mut summaries: BTreeMap<AssetId, AssetSummary> = BTreeMap::new();
+    for report in by_chain.values() {
+        for books in &report.assets {
+            check_double_entry(report.chain, books)?;
+            let summary = summaries.entry(books.asset);
+            summary.or_insert_with(|| AssetSummary::new(books.asset)).add(books);
+        }
+        for channel in &report.channels {
+            let peer = by_chain.get(&channel.peer).ok_or(BooksError::Missing(channel.peer))?;
+            if report.chain < channel.peer {
+                check_pair(report, channel, peer, &mut summaries)?;
+            }
+        }
+    }
+    for summary in summaries.values() {
+        let held = [summary.users, summary.proxies, summary.merchants, summary.in_flight];
+        let difference = held.into_iter().sum::<Balance>().minus(summary.issued);
+        if !difference.is_zero() {
+            return Err(BooksError::Conservation { asset: summary.asset, difference });
+        }
+    }
+    Ok(BooksSummary { assets: summaries.into_values().collect() })
+}
+
+fn check_double_entry(chain: ChainId, books: &AssetBooks) -> Result<(), BooksError> {
+    let (asset, debits, credits) = (books.asset, books.debits, books.credits);
+    let holders = [books.users, books.proxies, books.merchants, books.issuers, books.control];
+    if debits == credits && holders.into_iter().sum::<Balance>().is_zero() {
+        Ok(())
+    } else {
+        Err(BooksError::Unbalanced { chain, asset, debits, credits })
+    }
+}
+
+/// Compares what two chains owe each other with what is in flight between them.
+fn check_pair(
+    first: &BooksReport,
+    there: &ChannelBooks,
+    second: &BooksReport,
+    summaries: &mut BTreeMap<AssetId, AssetSummary>,
+) -> Result<(), BooksError> {
+    let back = second.channels.iter().find(|channel| channel.peer == first.chain);
+    let back = back.ok_or(BooksError::Missing(first.chain))?;
+    check_age(first, there, second, back)?;
+    check_age(second, back, first, there)?;
+    let mut in_flight = BTreeMap::new();
+    for (asset, amount) in carried(there, back).chain(carried(back, there)) {
+        let sum = in_flight.entry(asset).or_insert(Balance::ZERO);
+        *sum = sum.plus(amount.into());
+    }
+    let mut control = BTreeMap::new();
+    for (asset, balance) in there.control.iter().chain(&back.control) {
+        let sum = control.entry(*asset).or_insert(Balance::ZERO);
+        *sum = sum.plus(*balance);
+        in_flight.entry(*asset).or_insert(Balance::ZERO);
+    }
+    for (asset, in_flight) in in_flight {
+        let control = control.get(&asset).copied().unwrap_or_default();
+        if control != in_flight {
+            let (first, second) = (first.chain, second.chain);
+            return Err(BooksError::Control { first, second, asset, control, in_flight });
+        }
+        let summary = summaries.entry(asset).or_insert_with(|| AssetSummary::new(asset));
+        summary.in_flight = summary.in_flight.plus(in_flight);
+    }
+    Ok(())
+}
+
+/// Whether the report of `sender` is recent enough for what `receiver` has of
+/// it, and knows no more of `receiver` than that one's report says.
+fn check_age(
+    sender: &BooksReport,
+    sent: &ChannelBooks,
+    receiver: &BooksReport,
+    received: &ChannelBooks,
+) -> Result<(), BooksError> {
+    let older = |old: &BooksReport, peer: &BooksReport| BooksError::Inconsistent {
+        chain: old.chain,
+        height: old.height,
+        peer: peer.chain,
+    };
+    if received.received > sent.sent {
+        return Err(older(sender, receiver));
+    }
+    if sent.acknowledged > received.received {
+        return Err(older(receiver, sender));
+    }
+    Ok(())
+}
+
+/// Money that one end has sent and the other has not received. A transfer is in
+/// flight until it is answered, except while an answer on the way says that it
+/// was credited.
+fn carried<'a>(
+    sent: &'a ChannelBooks,
+    received: &'a ChannelBooks,
+) -> impl Iterator<Item = (AssetId, Amount)> + 'a {
+    let unreceived = sent.carried.iter().filter(|money| money.sequence > received.received);
+    let unreceived = unreceived.map(|money| (money.asset, money.amount));
+    let answers = received.answers.iter().filter(|(sequence, _)| *sequence > sent.received);
+    let refused = answers.map(|(_, refused)| *refused).chain(std::iter::repeat(true));
+    let transfers = sent.transfers.iter().zip(refused).filter(|(_, refused)| *refused);
+    unreceived.chain(transfers.map(|(money, _)| *money))
+}
+
+impl AssetSummary {
+    const fn new(asset: AssetId) -> Self {
+        let zero = Balance::ZERO;
+        Self { asset, issued: zero, users: zero, proxies: zero, merchants: zero, in_flight: zero }
+    }
+
+    fn add(&mut self, books: &AssetBooks) {
+        self.issued = self.issued.minus(books.issuers);
+        self.users = self.users.plus(books.users);
+        self.proxies = self.proxies.plus(books.proxies);
+        self.merchants = self.merchants.plus(books.merchants);
+    }
 }

@@ -87,11 +87,10 @@ fn start(hash: u64, mask: usize) -> usize {
     usize::try_from(hash >> 24).unwrap_or(0) & mask
 }
 
-/// Hashes a 128-bit id: two rounds of a 64-bit multiply whose halves are folded.
+/// Hashes a 128-bit id: rounds of a 64-bit multiply whose halves are folded.
 pub(crate) fn hash_u128(id: u128) -> u64 {
-    let [high, low] =
-        [fold((id >> 64) as u64 ^ KEYS[0], KEYS[1]), fold(id as u64 ^ KEYS[2], KEYS[3])];
-    fold(high ^ low, KEYS[1])
+    let (high, low) = halves(id);
+    fold(fold(high ^ KEYS[0], KEYS[1]) ^ fold(low ^ KEYS[2], KEYS[3]), KEYS[1])
 }
 
 /// Digits of pi: nothing up the sleeve.
@@ -99,8 +98,13 @@ const KEYS: [u64; 4] =
     [0x243f_6a88_85a3_08d3, 0x1319_8a2e_0370_7344, 0xa409_3822_299f_31d0, 0x082e_fa98_ec4e_6c89];
 
 fn fold(value: u64, key: u64) -> u64 {
-    let product = u128::from(value) * u128::from(key);
-    (product >> 64) as u64 ^ product as u64
+    let (high, low) = halves(u128::from(value) * u128::from(key));
+    high ^ low
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "each half is taken for itself")]
+const fn halves(value: u128) -> (u64, u64) {
+    ((value >> 64) as u64, value as u64)
 }
 
 #[cfg(test)]

@@ -1,22 +1,30 @@
-//! The ledger of one chain: skeleton of the public surface.
+//! The ledger of one chain: its state, and the ways in and out.
+//!
+//! ```text
+//! genesis / restore ─▶ Ledger ──execute(body)──▶ header, outcomes
+//!                        │ ▲
+//!         admit_*, reads ┘ └ take_dirty_pages, all_pages
+//! ```
+//!
+//! Everything here is deterministic and free of IO. All reads are as of the
+//! last executed block.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
-use tributary_chain::merkle::{MerklePath, TreeCommitment};
-use tributary_chain::{
-    Batch, Body, Certificate, ChannelLeaf, Delivery, Header, InboxError, Message, ValidatorSet,
-};
+use tributary_chain::batch::{BATCH_OPERATIONS_MAX, BATCH_PAYMENTS_MAX};
+use tributary_chain::{Batch, Delivery, DenseTree, Header, InboxError, ValidatorSet};
 use tributary_routing::RouteTable;
 use tributary_types::{
     AccountId, BlockHeight, ChainId, Hash, InstitutionId, PaymentId, Position, PublicKey, TimeMs,
 };
 
-use crate::books::BooksReport;
+use crate::core::Core;
 use crate::genesis::{ChainKind, Genesis, GenesisError, Parameters};
-use crate::outcome::BlockOutcomes;
-use crate::page::{Page, PageKey};
-use crate::proof::StateProofParts;
+use crate::hf::HfChain;
+use crate::outcome::{BlockOutcomes, receipts_root};
 use crate::registry::Registry;
+use crate::roots::StateParts;
+use crate::user::UserChain;
 use crate::view::{
     AccountView, ChannelStatus, MerchantView, ProxyView, Remembered, SettlementStatus,
 };
@@ -24,7 +32,19 @@ use crate::view::{
 /// The state of one chain and the rules that change it.
 #[derive(Debug, Clone)]
 pub struct Ledger {
-    header: Header,
+    pub(crate) core: Core,
+    pub(crate) side: Side,
+    /// Of the last executed block.
+    pub(crate) header: Header,
+    /// What its `state_root` is made of.
+    pub(crate) parts: StateParts,
+}
+
+/// What only one kind of chain has.
+#[derive(Debug, Clone)]
+pub(crate) enum Side {
+    User(Box<UserChain>),
+    Hf(HfChain),
 }
 
 /// What executing one block yielded.
@@ -46,41 +66,6 @@ pub enum Admission {
     Useful,
     /// It brings nothing new; the channel's cursor.
     Known(u64),
-}
-
-/// Everything of a delivery that the sender's ledger has, as of its last block.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outgoing {
-    /// Number of the first message.
-    pub first_sequence: u64,
-    /// As many messages as fit.
-    pub messages: Vec<Message>,
-    /// Hashes of all the later ones.
-    pub tail: Vec<Hash>,
-    /// What the header commits to about the receiver.
-    pub leaf: ChannelLeaf,
-    /// The leaf's place in the channels tree.
-    pub path: MerklePath,
-    /// The channels tree.
-    pub channels: TreeCommitment,
-}
-
-impl Outgoing {
-    /// Adds what only the host has. `header` must be the one that the ledger
-    /// stood at.
-    #[must_use]
-    pub fn certified(self, header: Header, certificate: Certificate) -> Delivery {
-        Delivery {
-            first_sequence: self.first_sequence,
-            messages: self.messages,
-            tail: self.tail,
-            leaf: self.leaf,
-            path: self.path,
-            channels: self.channels,
-            header,
-            certificate,
-        }
-    }
 }
 
 /// Why a batch never enters a block.
@@ -123,155 +108,215 @@ pub enum AdmissionError {
     },
 }
 
-/// Why pages are not the state that a header names.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum RestoreError {
-    /// The genesis is invalid, or does not know the chain.
-    #[error("genesis: {0}")]
-    Genesis(#[from] GenesisError),
-    /// The header is of another chain.
-    #[error("header is of chain {found}, expected chain {expected}")]
-    WrongChain {
-        /// The chain to restore.
-        expected: ChainId,
-        /// What the header names.
-        found: ChainId,
-    },
-    /// A page is missing, repeated, undecodable or contradicts another.
-    #[error("page {key:?} at height {height}: {reason}")]
-    Page {
-        /// Which page.
-        key: PageKey,
-        /// Of which state.
-        height: BlockHeight,
-        /// What is wrong.
-        reason: String,
-    },
-    /// The pages give another root.
-    #[error("{what} root at height {height} is {found}, the header names {expected}")]
-    Root {
-        /// Which root.
-        what: &'static str,
-        /// Of which state.
-        height: BlockHeight,
-        /// In the header.
-        expected: Hash,
-        /// Of the pages.
-        found: Hash,
-    },
-}
-
-/// An invariant that does not hold: a bug, or memory gone bad.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{rule}: {found}")]
-pub struct Violation {
-    /// The invariant, as a sentence.
-    pub rule: &'static str,
-    /// What was found instead.
-    pub found: String,
-}
-
-#[expect(
-    clippy::todo,
-    unused_variables,
-    clippy::missing_errors_doc,
-    missing_docs,
-    reason = "skeleton"
-)]
 impl Ledger {
+    /// The state of a chain at height 0.
+    ///
+    /// # Errors
+    /// [`GenesisError`], also if the genesis does not know the chain.
     pub fn genesis(genesis: &Genesis, chain: ChainId) -> Result<Self, GenesisError> {
-        todo!()
+        let core = Core::genesis(genesis, chain)?;
+        let side = match core.rules.kind {
+            ChainKind::User => Side::User(Box::new(UserChain::genesis(&core, genesis.created))),
+            ChainKind::Hf => Side::Hf(HfChain::genesis(&core.rules)),
+        };
+        let header = Header {
+            chain,
+            height: BlockHeight::new(0),
+            parent: Hash::ZERO,
+            time: genesis.created,
+            validator_set: core.rules.validators.hash(),
+            body_root: Hash::ZERO,
+            receipts_root: receipts_root(&DenseTree::default().commitment()),
+            state_root: Hash::ZERO,
+            channels_root: Hash::ZERO,
+        };
+        let mut ledger = Self { core, side, header, parts: StateParts::default() };
+        ledger.header.channels_root = ledger.commit();
+        ledger.header.state_root = ledger.parts.root();
+        Ok(ledger)
     }
-    pub fn restore(
-        genesis: &Genesis,
-        chain: ChainId,
-        header: Header,
-        pages: &[Page],
-    ) -> Result<Self, RestoreError> {
-        todo!()
-    }
-    pub fn execute(&mut self, body: &Body, body_root: Hash) -> Executed {
-        todo!()
-    }
-    pub fn header(&self) -> &Header {
+
+    /// The header of the last executed block.
+    #[must_use]
+    pub const fn header(&self) -> &Header {
         &self.header
     }
-    pub fn chain(&self) -> ChainId {
-        todo!()
+
+    /// The chain.
+    #[must_use]
+    pub const fn chain(&self) -> ChainId {
+        self.core.rules.chain
     }
-    pub fn kind(&self) -> ChainKind {
-        todo!()
+
+    /// What the chain holds.
+    #[must_use]
+    pub const fn kind(&self) -> ChainKind {
+        self.core.rules.kind
     }
-    pub fn cluster(&self) -> &Hash {
-        todo!()
+
+    /// The cluster's identity: part of everything that is signed.
+    #[must_use]
+    pub const fn cluster(&self) -> &Hash {
+        &self.core.rules.cluster
     }
-    pub fn validator_set(&self) -> &ValidatorSet {
-        todo!()
+
+    /// Who signs this chain's headers.
+    #[must_use]
+    pub const fn validator_set(&self) -> &ValidatorSet {
+        &self.core.rules.validators
     }
-    pub fn parameters(&self) -> &Parameters {
-        todo!()
+
+    /// The rules of execution.
+    #[must_use]
+    pub const fn parameters(&self) -> &Parameters {
+        &self.core.rules.parameters
     }
+
+    /// The route table that the chain goes by.
+    #[must_use]
+    pub const fn routes(&self) -> &RouteTable {
+        &self.core.rules.routes
+    }
+
+    /// Assets, institutions and keys.
+    #[must_use]
+    pub const fn registry(&self) -> &Registry {
+        self.core.registry.get()
+    }
+
+    /// The block time from which executing a body without items has work to do:
+    /// a settlement. `None` while there is nothing to settle, or the HF chain
+    /// must first acknowledge.
+    #[must_use]
     pub fn next_due(&self) -> Option<TimeMs> {
-        todo!()
+        match &self.side {
+            Side::User(user) => user.settlement_due(&self.core),
+            Side::Hf(_) => None,
+        }
     }
+
+    /// The cheap checks of a batch: right chain, within limits, key registered.
+    /// The signature is for the caller to verify.
+    ///
+    /// # Errors
+    /// [`AdmissionError`] names the first rule that it breaks.
     pub fn admit_batch(&self, batch: &Batch) -> Result<(), AdmissionError> {
-        todo!()
+        let (expected, found) = (self.chain(), batch.chain);
+        if expected != found {
+            return Err(AdmissionError::WrongChain { expected, found });
+        }
+        if batch.outcome_count() == 0 {
+            return Err(AdmissionError::Empty);
+        }
+        check_count("operations", batch.operations.len(), BATCH_OPERATIONS_MAX)?;
+        check_count("payments", batch.payments.len(), BATCH_PAYMENTS_MAX)?;
+        let mut lowest = 0;
+        for (index, entry) in (0..).zip(&batch.owner_signatures) {
+            if entry.payment < lowest || entry.payment as usize >= batch.payments.len() {
+                return Err(AdmissionError::OwnerSignature { index });
+            }
+            lowest = entry.payment + 1;
+        }
+        let (institution, key) = (batch.institution, batch.key);
+        if self.registry().has_key(institution, &key) {
+            Ok(())
+        } else {
+            Err(AdmissionError::UnknownKey { institution, key })
+        }
     }
+
+    /// Everything that execution checks about a delivery, and whether it brings
+    /// anything new.
+    ///
+    /// # Errors
+    /// [`InboxError`] as execution would answer.
     pub fn admit_delivery(&self, delivery: &Delivery) -> Result<Admission, InboxError> {
-        todo!()
+        let channels = &self.core.channels;
+        let source = delivery.source();
+        let inbox = channels.inbox(source).ok_or(InboxError::UnknownSource(source))?;
+        let acknowledges = channels.outbox(source).is_some_and(|outbox| {
+            let received = delivery.leaf.received_sequence;
+            (outbox.acknowledged_sequence() + 1..=outbox.sent_sequence()).contains(&received)
+        });
+        let is_known = inbox.is_known(delivery) && !acknowledges;
+        let known = Admission::Known(inbox.sequence());
+        // Two relays bring most things twice: spare the signatures then.
+        let header = &delivery.header;
+        if is_known && inbox.has_seen(header.height, &header.hash(self.cluster())) {
+            return Ok(known);
+        }
+        channels.try_examine(self.cluster(), delivery)?;
+        Ok(if is_known { known } else { Admission::Useful })
     }
-    pub fn outgoing(&self, peer: ChainId, after: u64, bytes_max: usize) -> Option<Outgoing> {
-        todo!()
-    }
+
+    /// How far every channel is, ascending by peer.
+    #[must_use]
     pub fn channel_status(&self) -> Vec<ChannelStatus> {
-        todo!()
+        self.core.channels.status()
     }
+
+    /// What is not settled yet; nothing on the HF chain.
+    #[must_use]
     pub fn settlement_status(&self) -> SettlementStatus {
-        todo!()
+        match &self.side {
+            Side::User(user) => user.settlement_status(&self.core),
+            Side::Hf(_) => SettlementStatus::default(),
+        }
     }
-    pub fn take_dirty_pages(&mut self) -> Vec<Page> {
-        todo!()
-    }
-    pub fn all_pages(&self) -> Vec<Page> {
-        todo!()
-    }
-    pub fn validate(&self) -> Result<(), Violation> {
-        todo!()
-    }
+
+    /// A user, issuer or control account.
+    #[must_use]
     pub fn account(&self, account: &AccountId) -> Option<AccountView> {
-        todo!()
+        self.core.accounts.get(*account).map(|account| account.view())
     }
+
+    /// A merchant's proxy, on a user chain.
+    #[must_use]
     pub fn proxy(&self, account: &AccountId) -> Option<ProxyView> {
-        todo!()
+        let Side::User(user) = &self.side else { return None };
+        let number = user.proxies.find(*account)?;
+        Some(user.proxies.row(number).view(user.waiting_amount(number)))
     }
+
+    /// A merchant, on the HF chain.
+    #[must_use]
     pub fn merchant(&self, account: &AccountId) -> Option<MerchantView> {
-        todo!()
+        let Side::Hf(hf) = &self.side else { return None };
+        hf.merchants.get(*account).map(|merchant| merchant.view())
     }
-    pub fn merchants(&self) -> impl ExactSizeIterator<Item = MerchantView> {
-        std::iter::empty()
+
+    /// All merchants in order of opening; none on a user chain.
+    pub fn merchants(&self) -> impl ExactSizeIterator<Item = MerchantView> + '_ {
+        let merchants = match &self.side {
+            Side::Hf(hf) => hf.merchants.rows(),
+            Side::User(_) => &[],
+        };
+        merchants.iter().map(|merchant| merchant.view())
     }
+
+    /// The latest outcome of a payment or operation, as long as its id is in
+    /// the window. Older ones are in the archive.
+    #[must_use]
     pub fn payment(&self, id: &PaymentId) -> Option<Remembered> {
-        todo!()
+        self.core.window.get(*id)
     }
-    pub fn books(&self) -> BooksReport {
-        todo!()
-    }
-    pub fn registry(&self) -> &Registry {
-        todo!()
-    }
-    pub fn routes(&self) -> &RouteTable {
-        todo!()
-    }
+
+    /// The newest entry of the history of an account, proxy or merchant.
+    #[must_use]
     pub fn last_position(&self, account: &AccountId) -> Position {
-        todo!()
+        let own = self.core.accounts.get(*account).map(|account| account.last);
+        let other = || match &self.side {
+            Side::User(user) => user.proxies.get(*account).map(|proxy| proxy.last),
+            Side::Hf(hf) => hf.merchants.get(*account).map(|merchant| merchant.last),
+        };
+        own.or_else(other).unwrap_or(Position::NONE)
     }
-    pub fn prove_account(&self, account: &AccountId) -> Option<StateProofParts> {
-        todo!()
+}
+
+fn check_count(what: &str, found: usize, limit: usize) -> Result<(), AdmissionError> {
+    if found <= limit {
+        return Ok(());
     }
-    pub fn prove_proxy(&self, account: &AccountId) -> Option<StateProofParts> {
-        todo!()
-    }
-    pub fn prove_merchant(&self, account: &AccountId) -> Option<StateProofParts> {
-        todo!()
-    }
+    let (found, limit) = (found as u64, limit as u64);
+    Err(AdmissionError::TooMany { what: what.to_owned(), found, limit })
 }

@@ -1,33 +1,64 @@
 //! Floor 2: the deterministic state machines of user chains and HF chains.
-#![allow(dead_code)]
+//!
+//! A [`Ledger`] is the state of one chain; [`Ledger::execute`] is the one
+//! function that changes it. What follows from a state is here too: its proofs
+//! ([`proof`]), its books ([`books`]), its pages ([`page`], [`restore`]). What
+//! orders blocks, keeps and carries them is on higher floors.
+//!
+//! Read [`genesis`], [`ledger`] and [`execute`] first, then [`user`] and [`hf`]:
+//! what each kind of chain does. [`table`], [`id_window`], [`channels`] and
+//! [`queue`] are what a state is made of.
+
+pub mod genesis;
+pub mod ledger;
+pub mod outcome;
+pub mod view;
+
+mod block;
+mod execute;
+mod hf;
+mod movement;
+mod operation;
+mod payment;
+mod user;
 
 pub mod account;
-pub mod balance;
-pub mod books;
-pub mod genesis;
+mod channels;
+mod core;
+mod id_window;
+pub mod merchant;
+pub mod proxy;
+mod refusal;
+pub mod registry;
+mod rules;
+
+mod hashed;
 mod index;
-pub mod ledger;
 pub mod limits;
 mod marks;
-pub mod merchant;
-pub mod outcome;
-pub mod page;
-pub mod proof;
-pub mod proxy;
 mod queue;
-pub mod registry;
-pub mod roots;
 pub mod row;
 mod table;
-pub mod view;
+
+pub mod balance;
+pub mod books;
+pub mod outgoing;
+pub mod page;
+pub mod proof;
+pub mod restore;
+pub mod roots;
+pub mod validate;
 
 pub use balance::Balance;
 pub use books::{BooksError, BooksReport, BooksSummary, check_books};
 pub use genesis::{ChainKind, ChainSpec, Genesis, GenesisError, Parameters};
-pub use ledger::{Admission, AdmissionError, Executed, Ledger, Outgoing, RestoreError, Violation};
+pub use ledger::{Admission, AdmissionError, Executed, Ledger};
 pub use outcome::BlockOutcomes;
+pub use outgoing::Outgoing;
 pub use page::{Page, PageKey};
 pub use proof::{OutcomeProof, ProofError, StateProof, StateProofParts};
 pub use queue::QueueCommitment;
 pub use registry::Registry;
+pub use restore::RestoreError;
+pub use validate::Violation;
 pub use view::{AccountView, ChannelStatus, MerchantView, ProxyView, Remembered, SettlementStatus};

@@ -29,9 +29,16 @@ pub const UNANSWERED_MAX: usize = OUTBOX_MESSAGES_MAX / 2;
 /// Messages of an outbox beyond which nothing new is begun: the rest is kept
 /// for answers, which a peer that keeps [`UNANSWERED_MAX`] always finds room for.
 pub const OUTBOX_BEGUN_MAX: usize = OUTBOX_MESSAGES_MAX - UNANSWERED_MAX;
-/// Outcomes of one block that come from its body; the rest of the index space
-/// of [`tributary_types::Position`] is for late outcomes.
-pub const BODY_OUTCOMES_MAX: u32 = 1 << 23;
-
-const _: () = assert!(BODY_OUTCOMES_MAX < tributary_types::Position::INDEX_LIMIT);
 const _: () = assert!(OUTBOX_BEGUN_MAX + UNANSWERED_MAX <= OUTBOX_MESSAGES_MAX);
+
+/// Largest credit total that a payment leads to. The upper half of 128 bits is
+/// kept for money that cannot be refused: settlements and returned transfers.
+pub const TOTAL_MAX: u128 = (1 << 127) - 1;
+/// Largest total that a proxy receives, and largest that it is sent: the sums
+/// over all chains of a cluster fit a merchant's totals.
+pub const PROXY_TOTAL_MAX: u128 = 1 << 115;
+/// Most that a chain comes to owe a peer by its own doing, per asset; the peer
+/// always has room for what is under way.
+pub const CONTROL_BALANCE_MAX: u128 = 1 << 126;
+
+const _: () = assert!(2 * PROXY_TOTAL_MAX * (CHAINS_MAX as u128) <= TOTAL_MAX);

@@ -7,7 +7,10 @@ use tributary_chain::Counters;
 use tributary_chain::operation::{AccountStatus, FloatPolicy};
 use tributary_types::{AccountId, Amount, AssetId, Domain, OutcomeCode, Position, canonical};
 
+use crate::core::Party;
+use crate::limits::PROXY_TOTAL_MAX;
 use crate::queue::QueueCommitment;
+use crate::refusal::Refusal;
 use crate::row::Row;
 use crate::view::ProxyView;
 
@@ -98,40 +101,57 @@ impl Proxy {
     ///
     /// # Errors
     /// `amount_overflow`.
-    pub(crate) fn after_payment(&self, amount: Amount) -> Result<Counters, (OutcomeCode, Amount)> {
-        let mut counters = self.counters;
-        self.counters
-            .received
-            .checked_add(amount)
-            .zip(counters.payments.checked_add(1))
-            .and_then(|(received, payments)| {
-                counters.received = received;
-                counters.payments = payments;
-                counters.balance().map(|_| counters)
-            })
-            .ok_or((OutcomeCode::AmountOverflow, Amount::ZERO))
+    pub(crate) fn after_payment(&self, amount: Amount) -> Result<Counters, Refusal> {
+        self.counters_after(|counters| {
+            counters.received = bounded(counters.received.checked_add(amount)?)?;
+            counters.payments = counters.payments.checked_add(1)?;
+            Some(())
+        })
+        .ok_or(OutcomeCode::AmountOverflow.into())
     }
 
     /// The counters after a refund or payout of `amount`.
     ///
     /// # Errors
     /// `insufficient_funds` with what it holds; `amount_overflow`.
-    pub(crate) fn after_refund(&self, amount: Amount) -> Result<Counters, (OutcomeCode, Amount)> {
+    pub(crate) fn after_refund(&self, amount: Amount) -> Result<Counters, Refusal> {
         let available = self.balance();
         if available < amount {
-            return Err((OutcomeCode::InsufficientFunds, available));
+            return Err(Refusal::insufficient(available));
         }
+        self.counters_after(|counters| {
+            counters.refunded = counters.refunded.checked_add(amount)?;
+            counters.payments = counters.payments.checked_add(1)?;
+            Some(())
+        })
+        .ok_or(OutcomeCode::AmountOverflow.into())
+    }
+
+    /// The counters after money came down; `None` beyond 128 bits.
+    pub(crate) fn after_fund(&self, granted: Amount) -> Option<Counters> {
+        self.counters_after(|counters| {
+            counters.funded = bounded(counters.funded.checked_add(granted)?)?;
+            Some(())
+        })
+    }
+
+    /// The counters after money went up; `None` beyond 128 bits.
+    pub(crate) fn after_sweep(&self, swept: Amount) -> Option<Counters> {
+        self.counters_after(|counters| {
+            counters.swept = counters.swept.checked_add(swept)?;
+            Some(())
+        })
+    }
+
+    /// Changed counters, if every sum over them fits.
+    fn counters_after(&self, change: impl FnOnce(&mut Counters) -> Option<()>) -> Option<Counters> {
         let mut counters = self.counters;
-        self.counters
-            .refunded
-            .checked_add(amount)
-            .zip(counters.payments.checked_add(1))
-            .and_then(|(refunded, payments)| {
-                counters.refunded = refunded;
-                counters.payments = payments;
-                counters.balance().map(|_| counters)
-            })
-            .ok_or((OutcomeCode::AmountOverflow, Amount::ZERO))
+        change(&mut counters)?;
+        counters.balance().map(|_| counters)
+    }
+
+    pub(crate) const fn party(&self) -> Party {
+        Party { asset: self.asset, status: self.status, pays_when_closed: true }
     }
 
     /// What readers see; `waiting_amount` is that of the queue.
@@ -151,4 +171,9 @@ impl Proxy {
             last: self.last,
         }
     }
+}
+
+/// A total of money that came in, if a proxy may have so much.
+fn bounded(total: Amount) -> Option<Amount> {
+    (total.get() <= PROXY_TOTAL_MAX).then_some(total)
 }

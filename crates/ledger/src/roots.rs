@@ -40,6 +40,23 @@ canonical!(StateParts {
     settlement: Hash,
 });
 
+impl Default for StateParts {
+    fn default() -> Self {
+        let nothing = TreeCommitment { root: Hash::ZERO, count: 0 };
+        let nowhere = Hash::ZERO;
+        Self {
+            accounts: nothing,
+            proxies: nothing,
+            merchants: nothing,
+            registry: nowhere,
+            id_window: nowhere,
+            channels: nowhere,
+            transfers: nowhere,
+            settlement: nowhere,
+        }
+    }
+}
+
 impl StateParts {
     /// The root that the header names.
     #[must_use]

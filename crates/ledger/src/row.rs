@@ -26,7 +26,7 @@ pub trait Row: Encode + Decode {
 pub(crate) const HASH_BLOCK_BYTES: usize = 64;
 
 /// [`Row::leaf_hash`] through a buffer that the caller reuses.
-pub(crate) fn leaf_hash<R: Row + ?Sized>(row: &R, buffer: &mut Vec<u8>) -> Hash {
+pub(crate) fn leaf_hash<R: Row>(row: &R, buffer: &mut Vec<u8>) -> Hash {
     buffer.clear();
     row.encode(buffer);
     buffer.resize(buffer.len().next_multiple_of(HASH_BLOCK_BYTES), 0);

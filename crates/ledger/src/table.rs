@@ -5,7 +5,7 @@
 //! tree above it, so a block costs what it touched and not what there is.
 
 use tributary_chain::merkle::{DenseTree, MerklePath, TreeCommitment};
-use tributary_types::codec::{Encode, encode_list};
+use tributary_types::codec::encode_list;
 use tributary_types::{AccountId, Hash};
 
 use crate::index::{Index, hash_u128};

@@ -1,0 +1,230 @@
+//! Execution: one deterministic function of state and body.
+//!
+//! ```text
+//! time → forgotten ids → deliveries → batches → end of block → roots → header
+//! ```
+//!
+//! It cannot fail: what is wrong with an item is its receipt, what is wrong
+//! with a delivery is its answer.
+
+use tributary_chain::{Batch, Body, Delivery, DenseTree, Header, InboxError, Message, Operation};
+use tributary_types::{Amount, ChainId, Hash, OutcomeCode, PaymentRecord, Position, Receipt};
+
+use crate::block::{Block, block_time};
+use crate::id_window::{Fingerprint, Known};
+use crate::ledger::{Executed, Ledger, Side};
+use crate::movement::Movement;
+use crate::outcome::{Subject, receipts_root};
+use crate::payment::{Ordered, moved};
+use crate::refusal::{Refusal, RuleBroken, is_remembered};
+use crate::roots::StateParts;
+
+impl Ledger {
+    /// Executes the next block. `body_root` is the hash of the body's canonical
+    /// bytes, which the caller has.
+    pub fn execute(&mut self, body: &Body, body_root: Hash) -> Executed {
+        let rules = &self.core.rules;
+        let time = block_time(
+            self.header.time,
+            &body.clocks,
+            rules.validators.keys().len(),
+            rules.parameters.time_step_ms_max,
+        );
+        let body_outcomes = body.batches.iter().map(Batch::outcome_count).sum();
+        let mut block = Block::new(self.header.height.next(), time, body_outcomes);
+        self.core.window.expire(time);
+        let deliveries =
+            body.deliveries.iter().map(|delivery| self.deliver(&mut block, delivery)).collect();
+        for batch in &body.batches {
+            self.run_batch(&mut block, batch);
+        }
+        if let Side::User(user) = &mut self.side {
+            user.end_block(&mut self.core, &mut block);
+        }
+        let height = block.height;
+        let outcomes = block.into_outcomes();
+        let receipts = receipts_root(&outcomes.tree(body).commitment());
+        let channels_root = self.commit();
+        self.header = Header {
+            chain: self.core.rules.chain,
+            height,
+            parent: self.header.hash(&self.core.rules.cluster),
+            time,
+            validator_set: self.header.validator_set,
+            body_root,
+            receipts_root: receipts,
+            state_root: self.parts.root(),
+            channels_root,
+        };
+        Executed { header: self.header.clone(), outcomes, deliveries }
+    }
+
+    /// Brings all trees and hashes up to date; returns the channels root.
+    pub(crate) fn commit(&mut self) -> Hash {
+        let empty = DenseTree::default().commitment();
+        let (channels, channels_root) = self.core.channels.commit();
+        let (proxies, merchants, transfers, settlement) = match &mut self.side {
+            Side::User(user) => {
+                let proxies = user.proxies.commit();
+                (proxies, empty, user.transfers.commit(), user.settlement.commit())
+            }
+            Side::Hf(hf) => (empty, hf.merchants.commit(), Hash::ZERO, hf.settled.commit()),
+        };
+        self.parts = StateParts {
+            accounts: self.core.accounts.commit(),
+            proxies,
+            merchants,
+            registry: self.core.registry.commit(),
+            id_window: self.core.window.commit(),
+            channels,
+            transfers,
+            settlement,
+        };
+        channels_root
+    }
+
+    /// Applies what is new in a delivery and moves the cursor, in one step.
+    /// A message that breaks a rule freezes its source: what came before it
+    /// stands, it and what follows is not applied.
+    fn deliver(&mut self, block: &mut Block, delivery: &Delivery) -> Result<u64, InboxError> {
+        let source = delivery.source();
+        let examined = self.core.channels.examine(&self.core.rules.cluster, delivery)?;
+        self.core.channels.acknowledge(delivery);
+        for (applied, message) in delivery.messages.iter().skip(examined.skip).enumerate() {
+            if let Err(RuleBroken(rule)) = self.receive(block, source, message) {
+                let channels = &mut self.core.channels;
+                channels.change_inbox(source, |inbox| {
+                    inbox.condemn(delivery, &examined, applied);
+                });
+                let sequence = channels.received(source) + 1;
+                return Err(InboxError::BrokenRule { sequence, rule: rule.to_owned() });
+            }
+        }
+        let channels = &mut self.core.channels;
+        channels.change_inbox(source, |inbox| inbox.advance(delivery, &examined));
+        Ok(channels.received(source))
+    }
+
+    fn receive(
+        &mut self,
+        block: &mut Block,
+        source: ChainId,
+        message: &Message,
+    ) -> Result<(), RuleBroken> {
+        if let Message::ValidatorSet(next) = message {
+            let current =
+                self.core.channels.inbox(source).map(|inbox| inbox.validators().version());
+            if current.and_then(|version| version.checked_add(1)) != Some(next.version()) {
+                return Err(RuleBroken("a validator set that does not follow the one before"));
+            }
+            self.core.channels.change_inbox(source, |inbox| inbox.rotate(next.clone()));
+            return Ok(());
+        }
+        match &mut self.side {
+            Side::User(user) => user.receive(&mut self.core, block, source, message),
+            Side::Hf(hf) => hf.receive(&mut self.core, source, message),
+        }
+    }
+
+    fn run_batch(&mut self, block: &mut Block, batch: &Batch) {
+        let registry = self.core.registry.get();
+        let refused = if batch.chain != self.core.rules.chain {
+            Some(OutcomeCode::WrongChain)
+        } else if !registry.has_key(batch.institution, &batch.key) {
+            Some(OutcomeCode::UnknownKey)
+        } else {
+            None
+        };
+        let mut buffer = Vec::with_capacity(2 * PaymentRecord::BYTES);
+        for operation in &batch.operations {
+            let receipt = match refused {
+                Some(code) => Receipt::refused(code, Amount::ZERO),
+                None => self.run_operation(block, batch, operation, &mut buffer),
+            };
+            block.decide(receipt);
+        }
+        for (index, record) in (0..).zip(&batch.payments) {
+            let receipt = self.run_payment(block, batch, refused, index, record, &mut buffer);
+            block.decide(receipt);
+        }
+    }
+
+    fn run_operation(
+        &mut self,
+        block: &Block,
+        batch: &Batch,
+        operation: &Operation,
+        buffer: &mut Vec<u8>,
+    ) -> Receipt {
+        let content = Fingerprint::of(Subject::Operation(operation), buffer);
+        match self.core.window.look(operation.id, content, block.time) {
+            Ok(Known::New) => {}
+            Ok(Known::Replay(first)) => return replay(first.code, first.position),
+            Err(refusal) => return refusal.into(),
+        }
+        let (core, institution) = (&mut self.core, batch.institution);
+        let done = match &mut self.side {
+            Side::User(user) => user.operate(core, institution, &operation.action),
+            Side::Hf(hf) => hf.operate(core, institution, &operation.action),
+        };
+        let committed = moved(OutcomeCode::Committed, Position::NONE, Position::NONE);
+        let receipt = done.map_or_else(Receipt::from, |()| committed);
+        if is_remembered(receipt.code) {
+            core.window.insert(operation.id, content, receipt.code, block.position());
+        }
+        receipt
+    }
+
+    fn run_payment(
+        &mut self,
+        block: &Block,
+        batch: &Batch,
+        refused: Option<OutcomeCode>,
+        index: u32,
+        record: &PaymentRecord,
+        buffer: &mut Vec<u8>,
+    ) -> Receipt {
+        let Ok(payment) = record.parse() else {
+            return Receipt::refused(OutcomeCode::Malformed, Amount::ZERO);
+        };
+        if let Some(code) = refused {
+            return Receipt::refused(code, Amount::ZERO);
+        }
+        let content = Fingerprint::of(Subject::Payment(record), buffer);
+        match self.core.window.look(payment.id, content, block.time) {
+            Ok(Known::New) => {}
+            Ok(Known::Replay(first)) => return replay(first.code, first.position),
+            Err(refusal) => return refusal.into(),
+        }
+        let ordered = Ordered {
+            payment,
+            record,
+            institution: batch.institution,
+            owner_signature: batch.owner_signature(index),
+            position: block.position(),
+        };
+        let receipt = self.pay(block, &ordered).unwrap_or_else(Receipt::from);
+        if is_remembered(receipt.code) {
+            self.core.window.insert(payment.id, content, receipt.code, ordered.position);
+        }
+        receipt
+    }
+
+    fn pay(&mut self, block: &Block, ordered: &Ordered<'_>) -> Result<Receipt, Refusal> {
+        let core = &mut self.core;
+        match (Movement::of(&ordered.payment)?, &mut self.side) {
+            (Movement::User(movement), Side::User(user)) => {
+                user.pay(core, block, movement, ordered)
+            }
+            (Movement::Hf(movement), Side::Hf(hf)) => hf.pay(core, movement, ordered),
+            _ => Err(OutcomeCode::WrongChain.into()),
+        }
+    }
+}
+
+/// The receipt of a resubmission: the first outcome, and where it stands.
+fn replay(code: OutcomeCode, position: Position) -> Receipt {
+    let number = position.height().get() << 24 | u64::from(position.index());
+    let detail = Amount::new(u128::from(number));
+    Receipt { replay: true, ..Receipt::refused(code, detail) }
+}

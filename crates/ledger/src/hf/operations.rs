@@ -1,0 +1,172 @@
+//! Operations on the HF chain: merchants and the registry. Whatever changes is
+//! announced to every user chain in the same step.
+
+use tributary_chain::Message;
+use tributary_chain::message::MerchantNotice;
+use tributary_chain::operation::{
+    Action, FloatPolicy, OpenMerchant, RegistryChange, SetFloat, SetStatus,
+};
+use tributary_types::{AccountClass, AccountId, InstitutionId, OutcomeCode};
+
+use crate::core::Core;
+use crate::hf::HfChain;
+use crate::merchant::Merchant;
+use crate::movement::check_hf_slot;
+use crate::operation::check_status_change;
+use crate::refusal::Refusal;
+use crate::registry::RegistryError;
+
+impl HfChain {
+    /// Executes an operation whose id is checked.
+    ///
+    /// # Errors
+    /// [`Refusal`]; then nothing is changed.
+    pub(crate) fn operate(
+        &mut self,
+        core: &mut Core,
+        institution: InstitutionId,
+        action: &Action,
+    ) -> Result<(), Refusal> {
+        match action {
+            Action::OpenMerchant(open) => self.open_merchant(core, institution, open),
+            Action::SetMerchantStatus(set) => self.set_status(core, institution, set),
+            Action::SetFloat(set) => self.set_float(core, institution, set),
+            Action::Register(change) => register(core, institution, change),
+            Action::OpenAccount(_) | Action::SetAccountStatus(_) => {
+                Err(OutcomeCode::WrongChain.into())
+            }
+        }
+    }
+
+    fn open_merchant(
+        &mut self,
+        core: &mut Core,
+        institution: InstitutionId,
+        open: &OpenMerchant,
+    ) -> Result<(), Refusal> {
+        check_merchant(core, institution, open.account)?;
+        core.check_asset(open.asset)?;
+        check_float(&open.float)?;
+        if !open.account.is_named(institution, &open.name) {
+            return Err(OutcomeCode::Malformed.into());
+        }
+        let merchant = Merchant::open(open.account, open.name, open.asset, open.float);
+        if let Some(known) = self.merchants.get(open.account) {
+            let same = (known.name, known.asset, known.float)
+                == (merchant.name, merchant.asset, merchant.float);
+            return if same { Ok(()) } else { Err(OutcomeCode::AccountExists.into()) };
+        }
+        if !self.merchants.has_room() {
+            return Err(OutcomeCode::LimitReached.into());
+        }
+        announce(core, &Message::Merchant(merchant.notice()))?;
+        self.merchants.insert(merchant);
+        Ok(())
+    }
+
+    fn set_status(
+        &mut self,
+        core: &mut Core,
+        institution: InstitutionId,
+        set: &SetStatus,
+    ) -> Result<(), Refusal> {
+        check_merchant(core, institution, set.account)?;
+        let number = self.find(set.account, OutcomeCode::UnknownDebitAccount)?;
+        let merchant = self.merchants.row(number);
+        if !check_status_change(merchant.status, set.status)? {
+            return Ok(());
+        }
+        announce(
+            core,
+            &Message::Merchant(MerchantNotice { status: set.status, ..merchant.notice() }),
+        )?;
+        self.merchants.row_mut(number).status = set.status;
+        Ok(())
+    }
+
+    fn set_float(
+        &mut self,
+        core: &mut Core,
+        institution: InstitutionId,
+        set: &SetFloat,
+    ) -> Result<(), Refusal> {
+        check_merchant(core, institution, set.account)?;
+        check_float(&set.float)?;
+        let number = self.find(set.account, OutcomeCode::UnknownDebitAccount)?;
+        let merchant = self.merchants.row(number);
+        if merchant.float == set.float {
+            return Ok(());
+        }
+        announce(
+            core,
+            &Message::Merchant(MerchantNotice { float: set.float, ..merchant.notice() }),
+        )?;
+        self.merchants.row_mut(number).float = set.float;
+        Ok(())
+    }
+}
+
+impl Merchant {
+    /// What user chains must know.
+    const fn notice(&self) -> MerchantNotice {
+        MerchantNotice {
+            account: self.id,
+            asset: self.asset,
+            status: self.status,
+            float: self.float,
+        }
+    }
+}
+
+/// Changes the registry, if an operator asks for it.
+fn register(
+    core: &mut Core,
+    institution: InstitutionId,
+    change: &RegistryChange,
+) -> Result<(), Refusal> {
+    let registry = core.registry.get();
+    if !registry.is_operator(institution) {
+        return Err(OutcomeCode::Unauthorized.into());
+    }
+    let changes = registry.check(change).map_err(|error| match error {
+        RegistryError::Limit { .. } => OutcomeCode::LimitReached,
+        _ => OutcomeCode::RegistryConflict,
+    })?;
+    if changes {
+        announce(core, &Message::Registry(change.clone()))?;
+        core.change_registry(change);
+    }
+    Ok(())
+}
+
+/// Sends a message to every user chain, or to none.
+fn announce(core: &mut Core, message: &Message) -> Result<(), Refusal> {
+    let Core { rules, channels, .. } = core;
+    if !rules.user_chains.iter().all(|chain| channels.may_begin(*chain)) {
+        return Err(OutcomeCode::LimitReached.into());
+    }
+    for chain in &rules.user_chains {
+        channels.send(*chain, message.clone());
+    }
+    Ok(())
+}
+
+fn check_merchant(
+    core: &Core,
+    institution: InstitutionId,
+    account: AccountId,
+) -> Result<(), Refusal> {
+    if account.class() != AccountClass::Hf {
+        return Err(OutcomeCode::KindMismatch.into());
+    }
+    check_hf_slot(account, &core.rules)?;
+    if account.institution() == institution {
+        Ok(())
+    } else {
+        Err(OutcomeCode::Unauthorized.into())
+    }
+}
+
+fn check_float(float: &FloatPolicy) -> Result<(), Refusal> {
+    if float.low_mark <= float.target { Ok(()) } else { Err(OutcomeCode::Malformed.into()) }
+}

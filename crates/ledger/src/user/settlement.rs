@@ -1,0 +1,247 @@
+//! Settlement: sweeping the proxies and stating their totals to the HF chain.
+//!
+//! It is part of execution and a function of the chain's history: no leader
+//! decides, and (chain, epoch) is its identity. A statement is cumulative, so
+//! the next one repeats whatever an unsent one would have said; when too many
+//! are unacknowledged the chain simply waits.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use tributary_chain::message::{STATEMENT_ROWS_MAX, Statement, StatementRow};
+use tributary_chain::{Message, Outbox};
+use tributary_types::codec::{Decode, DecodeError, Encode, Reader, decode_list, encode_list};
+use tributary_types::{AccountId, Amount, AssetId, BlockHeight, Hash, TimeMs, canonical};
+
+use crate::block::Block;
+use crate::books::CarriedMoney;
+use crate::core::Core;
+use crate::limits::{ASSETS_MAX, STATEMENTS_UNACKNOWLEDGED_MAX};
+use crate::user::UserChain;
+use crate::view::SettlementStatus;
+
+/// Where a user chain's settlement stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Settlement {
+    /// The last settlement; 0 before the first.
+    pub(crate) epoch: u64,
+    /// Its block.
+    pub(crate) height: BlockHeight,
+    /// Its time; that of the genesis before the first.
+    pub(crate) time: TimeMs,
+    /// Hash of its statement; zero before the first.
+    pub(crate) statement: Hash,
+    /// The last account that a partial statement spoke of: the next one goes on
+    /// behind it, so that none starves.
+    pub(crate) resume_after: Option<AccountId>,
+    /// The oldest block with a change that no statement has said yet.
+    pub(crate) unsettled_since: Option<BlockHeight>,
+    /// Statements that the HF chain is not known to have, oldest first.
+    pub(crate) unacknowledged: VecDeque<Stated>,
+}
+
+/// A statement on its way, and the money in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Stated {
+    /// Its number in the channel.
+    pub(crate) sequence: u64,
+    /// What was swept, ascending by asset.
+    pub(crate) swept: Vec<(AssetId, Amount)>,
+}
+canonical!(Stated { sequence: u64, swept: Vec<(AssetId, Amount)> });
+
+impl Settlement {
+    /// Nothing settled yet.
+    pub(crate) const fn new(created: TimeMs) -> Self {
+        Self {
+            epoch: 0,
+            height: BlockHeight::new(0),
+            time: created,
+            statement: Hash::ZERO,
+            resume_after: None,
+            unsettled_since: None,
+            unacknowledged: VecDeque::new(),
+        }
+    }
+}
+
+impl UserChain {
+    /// The block time from which a settlement is due; `None` if nothing is
+    /// unsettled or the HF chain must first acknowledge.
+    pub(crate) fn settlement_due(&self, core: &Core) -> Option<TimeMs> {
+        let settlement = self.settlement.get();
+        let acknowledged = core.channels.outbox(core.rules.hf_chain);
+        let acknowledged = acknowledged.map_or(0, Outbox::acknowledged_sequence);
+        let open = settlement.unacknowledged.iter();
+        let open = open.filter(|stated| stated.sequence > acknowledged).count() as u64;
+        let blocked = open >= core.rules.parameters.statements_unacknowledged_max
+            || !core.channels.may_begin(core.rules.hf_chain);
+        let due = settlement.time.plus_ms(core.rules.parameters.settlement_interval_ms);
+        (!self.unsettled.is_empty() && !blocked).then_some(due)
+    }
+
+    /// Settles if it is time.
+    pub(crate) fn settle_if_due(&mut self, core: &mut Core, block: &Block) {
+        self.forget_acknowledged(core);
+        if self.settlement_due(core).is_some_and(|due| block.time >= due) {
+            self.settle(core, block);
+        }
+    }
+
+    /// What readers see.
+    pub(crate) fn settlement_status(&self, core: &Core) -> SettlementStatus {
+        let settlement = self.settlement.get();
+        let outbox = core.channels.outbox(core.rules.hf_chain);
+        SettlementStatus {
+            unsettled_since: settlement.unsettled_since,
+            unsettled_rows: self.unsettled.len() as u64,
+            last_epoch: settlement.epoch,
+            last_statement_height: settlement.height,
+            sent_sequence_to_hf: outbox.map_or(0, Outbox::sent_sequence),
+        }
+    }
+
+    /// Money in statements that are not acknowledged, in order.
+    pub(crate) fn stated_money(&self) -> impl Iterator<Item = CarriedMoney> + '_ {
+        self.settlement.get().unacknowledged.iter().flat_map(|stated| {
+            let sequence = stated.sequence;
+            let swept = stated.swept.iter();
+            swept.map(move |(asset, amount)| CarriedMoney {
+                sequence,
+                asset: *asset,
+                amount: *amount,
+            })
+        })
+    }
+
+    fn settle(&mut self, core: &mut Core, block: &Block) {
+        let numbers = self.take_rows();
+        let mut swept = BTreeMap::new();
+        let rows = numbers.iter().map(|number| self.sweep(core, *number, &mut swept)).collect();
+        for number in &numbers {
+            if self.proxies.row(*number).waiting.is_none() {
+                self.ask_for_funds(core, *number);
+            }
+        }
+        self.state(core, block, rows, swept);
+    }
+
+    /// The proxies that the next statement speaks of, ascending by account.
+    fn take_rows(&mut self) -> Vec<u32> {
+        let mut rows = std::mem::take(&mut self.unsettled);
+        let proxies = &self.proxies;
+        let account = |number: &u32| proxies.row(*number).id;
+        let mut resume_after = None;
+        if rows.len() > STATEMENT_ROWS_MAX {
+            let resumed = self.settlement.get().resume_after;
+            let turn = |number: &u32| (Some(account(number)) <= resumed, account(number));
+            rows.select_nth_unstable_by_key(STATEMENT_ROWS_MAX, turn);
+            self.unsettled = rows.split_off(STATEMENT_ROWS_MAX);
+            resume_after = rows.iter().max_by_key(|number| turn(number)).map(account);
+        }
+        rows.sort_unstable_by_key(account);
+        self.settlement.change().resume_after = resume_after;
+        rows
+    }
+
+    /// Sweeps what a proxy holds above its float target, and nothing while
+    /// refunds wait; says where that leaves it.
+    fn sweep(
+        &mut self,
+        core: &mut Core,
+        number: u32,
+        swept: &mut BTreeMap<AssetId, Amount>,
+    ) -> StatementRow {
+        let proxy = self.proxies.row_mut(number);
+        proxy.unsettled = false;
+        let (account, asset) = (proxy.id, proxy.asset);
+        let excess = proxy.balance().checked_sub(proxy.float.target).unwrap_or(Amount::ZERO);
+        let control = core.control(core.rules.hf_chain, asset);
+        if let (None, false, Some(control)) = (proxy.waiting, excess.is_zero(), control) {
+            // What the HF chain could not take stays where it is.
+            let counters = proxy.after_sweep(excess);
+            let owed = core.accounts.row(control).after_owing(excess);
+            let sum = swept.get(&asset).copied().unwrap_or_default().checked_add(excess);
+            if let (Some(counters), Some(owed), Some(sum)) = (counters, owed, sum) {
+                proxy.counters = counters;
+                core.accounts.row_mut(control).set_totals(owed);
+                swept.insert(asset, sum);
+            }
+        }
+        StatementRow { account, asset, counters: proxy.counters }
+    }
+
+    /// Puts the statement into the channel.
+    fn state(
+        &mut self,
+        core: &mut Core,
+        block: &Block,
+        rows: Vec<StatementRow>,
+        swept: BTreeMap<AssetId, Amount>,
+    ) {
+        let settlement = self.settlement.change();
+        let statement = Statement {
+            epoch: settlement.epoch + 1,
+            first_height: settlement.height.next(),
+            last_height: block.height,
+            time: block.time,
+            previous: settlement.statement,
+            rows,
+        };
+        settlement.epoch = statement.epoch;
+        settlement.height = block.height;
+        settlement.time = block.time;
+        settlement.statement = statement.hash();
+        if self.unsettled.is_empty() {
+            settlement.unsettled_since = None;
+        }
+        let hf_chain = core.rules.hf_chain;
+        core.channels.send(hf_chain, Message::Statement(statement));
+        let sequence = core.channels.outbox(hf_chain).map_or(0, Outbox::sent_sequence);
+        let swept = swept.into_iter().collect();
+        settlement.unacknowledged.push_back(Stated { sequence, swept });
+    }
+
+    fn forget_acknowledged(&mut self, core: &Core) {
+        let outbox = core.channels.outbox(core.rules.hf_chain);
+        let acknowledged = outbox.map_or(0, Outbox::acknowledged_sequence);
+        let is_known = |stated: &Stated| stated.sequence <= acknowledged;
+        while self.settlement.get().unacknowledged.front().is_some_and(is_known) {
+            self.settlement.change().unacknowledged.pop_front();
+        }
+    }
+}
+
+impl Encode for Settlement {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.epoch.encode(out);
+        self.height.encode(out);
+        self.time.encode(out);
+        self.statement.encode(out);
+        self.resume_after.encode(out);
+        self.unsettled_since.encode(out);
+        encode_list(&self.unacknowledged.iter().cloned().collect::<Vec<_>>(), out);
+    }
+}
+
+impl Decode for Settlement {
+    const BYTES_MIN: usize = 8 + 8 + 8 + 32 + 1 + 1 + 4;
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let statements_max = usize::try_from(STATEMENTS_UNACKNOWLEDGED_MAX).unwrap_or(usize::MAX);
+        let settlement = Self {
+            epoch: u64::decode(reader)?,
+            height: BlockHeight::decode(reader)?,
+            time: TimeMs::decode(reader)?,
+            statement: Hash::decode(reader)?,
+            resume_after: Option::decode(reader)?,
+            unsettled_since: Option::decode(reader)?,
+            unacknowledged: decode_list(reader, "statements", statements_max)?.into(),
+        };
+        let assets = settlement.unacknowledged.iter().map(|stated: &Stated| stated.swept.len());
+        match assets.max() {
+            Some(found) if found > ASSETS_MAX => {
+                Err(DecodeError::TooMany { what: "swept assets", found, limit: ASSETS_MAX })
+            }
+            _ => Ok(settlement),
+        }
+    }
+}
