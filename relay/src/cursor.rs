@@ -74,3 +74,49 @@ fn sent_at(delivery: &Delivery) -> TimeMs {
         _ => delivery.header.time,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verify::samples::{delivery, keys, message, outbox, set};
+
+    /// Messages `after + 1..=sent`; acknowledges 4, certified at 5,000 ms.
+    fn sample(after: u64, sent: u128) -> Delivery {
+        let outbox = outbox((1..=sent).map(message));
+        delivery(&outbox, after, usize::MAX, &set(0, &keys(1)), &keys(1))
+    }
+
+    #[test]
+    fn news_are_messages_or_an_acknowledgement() {
+        let cursor = |received, acknowledged| Cursor { received, acknowledged };
+        assert!(cursor(2, 4).is_news(&sample(2, 3)));
+        assert!(!cursor(3, 4).is_news(&sample(2, 3)));
+        assert!(cursor(3, 3).is_news(&sample(3, 3)));
+        assert!(!cursor(3, 4).is_news(&sample(3, 3)));
+    }
+
+    #[test]
+    fn a_cursor_only_moves_forward() {
+        let start = Cursor { received: 7, acknowledged: 9 };
+        assert_eq!(start.after(&sample(2, 3), 3), start);
+        let raised = start.raised_by(&sample(8, 9));
+        assert_eq!((raised.received, raised.acknowledged), (8, 9));
+        let next = raised.after(&sample(8, 9), 9);
+        assert_eq!((next.received, next.acknowledged), (9, 9));
+    }
+
+    #[test]
+    fn the_oldest_message_gives_the_age_until_it_is_delivered() {
+        let mut oldest = Oldest::default();
+        let at = |received| Cursor { received, acknowledged: 4 };
+        let now = TimeMs::new(8_000);
+        oldest.seen(&sample(0, 2), at(0));
+        assert_eq!(oldest.age_ms(now), 3_000);
+        oldest.delivered(at(0));
+        assert_eq!(oldest.age_ms(now), 3_000);
+        oldest.delivered(at(1));
+        assert_eq!(oldest.age_ms(now), 0);
+        oldest.seen(&sample(1, 2), at(2));
+        assert_eq!(oldest.age_ms(now), 0);
+    }
+}

@@ -178,3 +178,160 @@ fn check_length(delivery: &Delivery) -> Result<(), VerifyError> {
         Err(VerifyError::Length { found, end, certified })
     }
 }
+
+#[cfg(test)]
+pub(crate) mod samples {
+    //! Deliveries as a source would make them.
+
+    use super::*;
+    use tributary_chain::certificate::Vote;
+    use tributary_chain::merkle::DenseTree;
+    use tributary_chain::message::FundRequest;
+    use tributary_chain::{Certificate, ChannelLeaf, Header, Outbox};
+    use tributary_types::{
+        AccountClass, AccountId, Amount, AssetId, BlockHeight, InstitutionId, SigningKey, Slot,
+        TimeMs,
+    };
+
+    pub const SOURCE: ChainId = ChainId::new(1);
+    pub const DESTINATION: ChainId = ChainId::new(9);
+    pub const CLUSTER: Hash = Hash::ZERO;
+
+    pub fn keys(first: u8) -> Vec<SigningKey> {
+        (first..first + 3).map(|seed| SigningKey::from_seed([seed; 32])).collect()
+    }
+
+    pub fn set(version: u64, keys: &[SigningKey]) -> ValidatorSet {
+        ValidatorSet::new(version, keys.iter().map(SigningKey::public).collect()).unwrap()
+    }
+
+    pub fn message(amount: u128) -> Message {
+        let name = "shop".parse().unwrap();
+        let slot = Slot::new(1).unwrap();
+        let account = AccountId::named(AccountClass::Hf, InstitutionId::new(1), &name, slot);
+        let (asset, amount) = (AssetId::new(1), Amount::new(amount));
+        Message::FundRequest(FundRequest { account, asset, amount })
+    }
+
+    /// Sends messages and shows everything after `after`, in deliveries of
+    /// which each carries at most `bytes_max`.
+    pub fn delivery(
+        outbox: &Outbox,
+        after: u64,
+        bytes_max: usize,
+        validators: &ValidatorSet,
+        signers: &[SigningKey],
+    ) -> Delivery {
+        let leaf = ChannelLeaf {
+            peer: DESTINATION,
+            sent_sequence: outbox.sent_sequence(),
+            sent_digest: *outbox.sent_digest(),
+            received_sequence: 4,
+        };
+        let mut tree = DenseTree::from_leaves(vec![leaf.hash()]);
+        let channels = tree.commit();
+        let header = Header {
+            chain: SOURCE,
+            height: BlockHeight::new(7),
+            parent: Hash::ZERO,
+            time: TimeMs::new(5_000),
+            validator_set: validators.hash(),
+            body_root: Hash::ZERO,
+            receipts_root: Hash::ZERO,
+            state_root: Hash::ZERO,
+            channels_root: channels_root(&channels),
+        };
+        let hash = header.hash(&CLUSTER);
+        let votes = (0..).zip(signers).map(|(index, key)| Vote::sign(index, key, &hash)).collect();
+        let portion = outbox.portion(after, bytes_max).unwrap();
+        Delivery {
+            first_sequence: portion.first_sequence,
+            messages: portion.messages,
+            tail: portion.tail,
+            leaf,
+            path: tree.path(0).unwrap(),
+            channels,
+            header,
+            certificate: Certificate { votes },
+        }
+    }
+
+    pub fn outbox(messages: impl IntoIterator<Item = Message>) -> Outbox {
+        let mut outbox = Outbox::default();
+        for message in messages {
+            outbox.send(SOURCE, DESTINATION, message);
+        }
+        outbox
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::samples::*;
+    use super::*;
+
+    fn verifier() -> Verifier {
+        Verifier::new(CLUSTER, SOURCE, DESTINATION, set(0, &keys(1)))
+    }
+
+    fn sample(after: u64, bytes_max: usize) -> Delivery {
+        let outbox = outbox((1..=5).map(message));
+        delivery(&outbox, after, bytes_max, &set(0, &keys(1)), &keys(1)[..2])
+    }
+
+    #[test]
+    fn what_a_quorum_certified_passes_whole_or_in_parts() {
+        let mut verifier = verifier();
+        assert_eq!(verifier.verify(&sample(0, usize::MAX)), Ok(Verdict::Certified));
+        for after in 0..5 {
+            let part = sample(after, 1);
+            assert_eq!((part.messages.len(), part.tail.len() as u64), (1, 4 - after));
+            assert_eq!(verifier.verify(&part), Ok(Verdict::Certified));
+            verifier.accepted(&part);
+        }
+        assert_eq!(verifier.known, Some((5, sample(0, 1).leaf.sent_digest)));
+    }
+
+    #[test]
+    fn every_forgery_is_named() {
+        let check = |forge: fn(&mut Delivery)| {
+            let mut delivery = sample(2, usize::MAX);
+            forge(&mut delivery);
+            verifier().verify(&delivery).unwrap_err()
+        };
+        let error = check(|delivery| delivery.leaf.peer = ChainId::new(3));
+        assert!(matches!(error, VerifyError::OtherChannel { .. }));
+        let error = check(|delivery| delivery.messages.truncate(1));
+        assert_eq!(error, VerifyError::Length { found: 1, end: 3, certified: 5 });
+        assert_eq!(check(|d| d.leaf.received_sequence = 5), VerifyError::WrongPath);
+        assert_eq!(check(|d| d.header.channels_root = Hash::ZERO), VerifyError::WrongPath);
+        let error = check(|delivery| delivery.header.height = delivery.header.height.next());
+        assert!(matches!(error, VerifyError::Certificate(_)));
+        let error = check(|delivery| delivery.certificate.votes.truncate(1));
+        assert!(matches!(error, VerifyError::Certificate(_)));
+    }
+
+    #[test]
+    fn once_the_channel_is_known_its_messages_cannot_be_changed() {
+        let mut verifier = verifier();
+        let seen = outbox((1..=2).map(message));
+        verifier.accepted(&delivery(&seen, 0, usize::MAX, &set(0, &keys(1)), &keys(1)));
+        let mut next = sample(2, usize::MAX);
+        assert_eq!(verifier.verify(&next), Ok(Verdict::Certified));
+        next.messages[1] = message(99);
+        assert_eq!(verifier.verify(&next), Err(VerifyError::WrongDigest));
+    }
+
+    #[test]
+    fn validator_sets_rotate_with_the_messages_that_pass() {
+        let next = set(1, &keys(10));
+        let mut verifier = verifier();
+        let announced = outbox([Message::ValidatorSet(next.clone())]);
+        let old = delivery(&announced, 0, usize::MAX, &set(0, &keys(1)), &keys(1));
+        let new = delivery(&announced, 0, usize::MAX, &next, &keys(10));
+        assert_eq!(verifier.verify(&new), Ok(Verdict::OtherSet));
+        assert_eq!(verifier.verify(&old), Ok(Verdict::Certified));
+        verifier.accepted(&old);
+        assert_eq!(verifier.verify(&new), Ok(Verdict::Certified));
+    }
+}
