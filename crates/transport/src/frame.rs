@@ -62,6 +62,12 @@ impl FrameError {
     }
 }
 
+/// Why a payload is not sent: the other side would close the connection, and
+/// with it everything else that is under way there.
+pub(crate) fn too_long(what: &str, bytes: usize) -> String {
+    format!("a {what} of {bytes} bytes, at most {FRAME_BYTES_MAX} are allowed")
+}
+
 impl Frame {
     /// Appends the frame to a write buffer.
     pub(crate) fn put(&self, out: &mut BytesMut) {

@@ -33,6 +33,8 @@ pub mod authority;
 mod backoff;
 mod credentials;
 mod frame;
+#[cfg(test)]
+mod hostile;
 mod identity;
 pub mod limits;
 mod link;

@@ -11,12 +11,17 @@ pub const LARGE_MESSAGES_IN_FLIGHT_MAX: u32 = 2;
 /// Requests of one connection that are worked on at once; beyond it the
 /// connection is not read.
 pub const REQUESTS_IN_FLIGHT_MAX: usize = 4_096;
-/// Requests that a link holds for its connection.
+/// Requests of a link that have no reply yet.
 pub const LINK_REQUESTS_MAX: usize = 8_192;
 /// One-way messages that a link holds for its connection.
 pub const LINK_MESSAGES_MAX: usize = 4_096;
 /// Connections that a listener serves at once.
 pub const CONNECTIONS_MAX: usize = 1_024;
+/// Handshakes that a listener has under way at once.
+pub const HANDSHAKES_MAX: usize = 512;
+/// Handshakes under way beyond which a peer must first prove its address, so
+/// that invented addresses hold no place.
+pub const HANDSHAKES_UNPROVEN_MAX: usize = 64;
 /// Bytes that are gathered into one write.
 pub const WRITE_BYTES_MAX: usize = 256 << 10;
 /// How long a handshake may take.
@@ -40,5 +45,6 @@ pub const STREAM_WINDOW_BYTES: u32 = 16 << 20;
 /// Flow control window of a connection, in bytes.
 pub const CONNECTION_WINDOW_BYTES: u32 = 64 << 20;
 
+const _: () = assert!(HANDSHAKES_UNPROVEN_MAX < HANDSHAKES_MAX);
 const _: () = assert!(WRITE_BYTES_MAX < FRAME_BYTES_MAX);
 const _: () = assert!(FRAME_BYTES_MAX < STREAM_WINDOW_BYTES as usize);

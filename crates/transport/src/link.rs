@@ -16,14 +16,14 @@ use thiserror::Error;
 use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::authority::SERVER_NAME;
 use crate::credentials::Credentials;
-use crate::frame::{Frame, FrameKind};
+use crate::frame::{Frame, FrameKind, too_long};
 use crate::identity::{Expected, Identity};
 use crate::limits::{
-    CONNECT_WAIT, HANDSHAKE_WAIT, LARGE_MESSAGES_IN_FLIGHT_MAX, LINK_MESSAGES_MAX,
+    CONNECT_WAIT, FRAME_BYTES_MAX, HANDSHAKE_WAIT, LARGE_MESSAGES_IN_FLIGHT_MAX, LINK_MESSAGES_MAX,
     LINK_REQUESTS_MAX, RECONNECT_DELAY_MAX, RECONNECT_DELAY_MIN, WRITE_BYTES_MAX,
 };
 use crate::listener::identity_of;
@@ -41,7 +41,7 @@ pub enum RequestError {
     /// Not sent: too many requests wait.
     #[error("too many requests to {0} are under way")]
     QueueFull(SocketAddr),
-    /// The peer refused it, with this reason.
+    /// The peer refused it, or it is longer than [`FRAME_BYTES_MAX`].
     #[error("refused: {0}")]
     Refused(String),
     /// Sent, and the connection broke before a reply: nobody knows whether the
@@ -165,14 +165,23 @@ impl PeerLink {
     /// # Errors
     /// [`RequestError`] tells whether the peer may have seen it.
     pub async fn request(&self, payload: impl Into<Bytes>) -> Result<Bytes, RequestError> {
+        let payload = payload.into();
+        if payload.len() > FRAME_BYTES_MAX {
+            return Err(RequestError::Refused(too_long("request", payload.len())));
+        }
         let session = self.connected().await?;
         let number = session.next_number.fetch_add(1, Ordering::Relaxed);
         let (sender, reply) = oneshot::channel();
-        if !session.expect(number, sender) {
-            return Err(RequestError::NotConnected(self.address));
+        match session.expect(number, sender) {
+            Some(true) => {}
+            Some(false) => {
+                count(&self.stats.queue_full);
+                return Err(RequestError::QueueFull(self.address));
+            }
+            None => return Err(RequestError::NotConnected(self.address)),
         }
         let _forget = Forget { session: &session, number };
-        let frame = Frame { kind: FrameKind::Request, number, payload: payload.into() };
+        let frame = Frame { kind: FrameKind::Request, number, payload };
         match session.requests.try_send(frame) {
             Ok(()) => {}
             Err(TrySendError::Full(_)) => {
@@ -254,10 +263,16 @@ impl Session {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the request was noted; not if the connection is gone.
-    fn expect(&self, number: u64, sender: oneshot::Sender<Frame>) -> bool {
+    /// Whether there was room to note the request; `None` if the connection is
+    /// gone.
+    fn expect(&self, number: u64, sender: oneshot::Sender<Frame>) -> Option<bool> {
         let mut pending = self.lock();
-        pending.as_mut().map(|pending| pending.insert(number, sender)).is_some()
+        let pending = pending.as_mut()?;
+        let has_room = pending.len() < LINK_REQUESTS_MAX;
+        if has_room {
+            pending.insert(number, sender);
+        }
+        Some(has_room)
     }
 
     /// Hands replies to their requests until the stream ends.
@@ -291,14 +306,17 @@ impl Dialler {
             };
             match attempt {
                 Ok(connection) => {
-                    delay = RECONNECT_DELAY_MIN;
+                    let begin = Instant::now();
                     if self.hold(connection, &sessions).await.is_none() {
                         return;
                     }
+                    // A peer that closes at once would be dialled without end.
+                    let lasted = begin.elapsed() >= RECONNECT_DELAY_MAX;
+                    delay = if lasted { RECONNECT_DELAY_MIN } else { doubled(delay) };
                 }
                 Err(reason) => {
                     self.endpoint.refusals.warn(&self.address.to_string(), &reason);
-                    delay = (delay * 2).min(RECONNECT_DELAY_MAX);
+                    delay = doubled(delay);
                 }
             }
             tokio::select! {
@@ -374,6 +392,10 @@ impl Dialler {
         connection.close(CloseCode::Done.code(), b"link closed");
         held
     }
+}
+
+fn doubled(delay: Duration) -> Duration {
+    (delay * 2).min(RECONNECT_DELAY_MAX)
 }
 
 /// Between half of `delay` and all of it, so that many links do not dial in

@@ -10,15 +10,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use quinn::{Connection, Incoming, RecvStream, SendStream};
 use tokio::io::{AsyncReadExt, BufReader};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::timeout;
 
 use crate::credentials::Credentials;
-use crate::frame::{Frame, FrameError, FrameKind};
+use crate::frame::{Frame, FrameError, FrameKind, too_long};
 use crate::identity::Identity;
 use crate::limits::{
-    CONNECTIONS_MAX, DRAIN_WAIT, HANDSHAKE_WAIT, LARGE_MESSAGE_BYTES_MAX, REQUESTS_IN_FLIGHT_MAX,
-    WRITE_BYTES_MAX,
+    CONNECTIONS_MAX, DRAIN_WAIT, FRAME_BYTES_MAX, HANDSHAKE_WAIT, HANDSHAKES_MAX,
+    HANDSHAKES_UNPROVEN_MAX, LARGE_MESSAGE_BYTES_MAX, REQUESTS_IN_FLIGHT_MAX, WRITE_BYTES_MAX,
 };
 use crate::refusals::RefusalLog;
 use crate::socket::{BindError, bind, transport_config};
@@ -69,6 +69,8 @@ struct Service<H> {
     stats: Arc<TransportStats>,
     refusals: RefusalLog,
     connections: Arc<Semaphore>,
+    /// Held until a peer is known: strangers take no place of a connection.
+    handshakes: Arc<Semaphore>,
     /// Turns true when the listener stops: then no request is read any more.
     closing: watch::Receiver<bool>,
     /// Held by whoever still writes replies, so that a stop can wait for them.
@@ -104,6 +106,7 @@ impl Listener {
             stats: Arc::clone(&stats),
             refusals: RefusalLog::default(),
             connections: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
+            handshakes: Arc::new(Semaphore::new(HANDSHAKES_MAX)),
             closing: is_closing,
             writers: Arc::clone(&writers),
         });
@@ -160,20 +163,23 @@ fn server_config(credentials: &Credentials) -> quinn::ServerConfig {
 impl<H: Handler> Service<H> {
     async fn accept(self: Arc<Self>, endpoint: quinn::Endpoint) {
         while let Some(incoming) = endpoint.accept().await {
-            let Ok(permit) = Arc::clone(&self.connections).try_acquire_owned() else {
-                self.refusals.warn("listener", "too many connections");
+            let under_way = HANDSHAKES_MAX - self.handshakes.available_permits();
+            if under_way >= HANDSHAKES_UNPROVEN_MAX && !incoming.remote_address_validated() {
+                // Fails only for a proven address.
+                drop(incoming.retry());
+                continue;
+            }
+            let Ok(handshake) = Arc::clone(&self.handshakes).try_acquire_owned() else {
+                self.refusals.warn("listener", "too many handshakes");
+                count(&self.stats.handshakes_refused);
                 incoming.refuse();
                 continue;
             };
-            let service = Arc::clone(&self);
-            tokio::spawn(async move {
-                service.serve(incoming).await;
-                drop(permit);
-            });
+            tokio::spawn(Arc::clone(&self).serve(incoming, handshake));
         }
     }
 
-    async fn serve(self: Arc<Self>, incoming: Incoming) {
+    async fn serve(self: Arc<Self>, incoming: Incoming, handshake: OwnedSemaphorePermit) {
         let address = incoming.remote_address();
         let connection = match timeout(HANDSHAKE_WAIT, async { incoming.await }).await {
             Ok(Ok(connection)) => connection,
@@ -188,6 +194,13 @@ impl<H: Handler> Service<H> {
                 connection.close(CloseCode::NotAdmitted.code(), reason.as_bytes());
                 return;
             }
+        };
+        drop(handshake);
+        let Ok(_place) = Arc::clone(&self.connections).try_acquire_owned() else {
+            let reason = "too many connections";
+            self.refusals.warn(&peer.to_string(), reason);
+            connection.close(CloseCode::NotAdmitted.code(), reason.as_bytes());
+            return;
         };
         count(&self.stats.connections_accepted);
         count(&self.stats.connections_open);
@@ -278,7 +291,8 @@ impl<H: Handler> Service<H> {
             let replies = replies.clone();
             tokio::spawn(async move {
                 let (kind, payload) = match handler.request(peer, frame.payload).await {
-                    Ok(payload) => (FrameKind::Reply, payload),
+                    Ok(payload) if payload.len() <= FRAME_BYTES_MAX => (FrameKind::Reply, payload),
+                    Ok(payload) => (FrameKind::Refusal, too_long("reply", payload.len()).into()),
                     Err(reason) => (FrameKind::Refusal, reason.into_bytes()),
                 };
                 let reply = Frame { kind, number: frame.number, payload: payload.into() };
