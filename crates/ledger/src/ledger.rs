@@ -44,7 +44,7 @@ pub struct Ledger {
 #[derive(Debug, Clone)]
 pub(crate) enum Side {
     User(Box<UserChain>),
-    Hf(HfChain),
+    Hf(Box<HfChain>),
 }
 
 /// What executing one block yielded.
@@ -117,7 +117,7 @@ impl Ledger {
         let core = Core::genesis(genesis, chain)?;
         let side = match core.rules.kind {
             ChainKind::User => Side::User(Box::new(UserChain::genesis(&core, genesis.created))),
-            ChainKind::Hf => Side::Hf(HfChain::genesis(&core.rules)),
+            ChainKind::Hf => Side::Hf(Box::new(HfChain::genesis(&core.rules))),
         };
         let header = Header {
             chain,

@@ -157,7 +157,7 @@ fn restore(core: &mut Core, sections: &mut Sections<'_>, header: &Header) -> Res
         ChainKind::Hf => {
             let settled: Settled = restore_small(core, sections)?;
             let merchants = restore_table(section::MERCHANTS, sections)?;
-            Ok(Side::Hf(HfChain { merchants, settled: Hashed::new(settled) }))
+            Ok(Side::Hf(Box::new(HfChain { merchants, settled: Hashed::new(settled) })))
         }
     }
 }

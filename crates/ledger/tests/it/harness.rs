@@ -1,0 +1,435 @@
+//! A cluster in memory: every chain is one ledger whose headers are signed by
+//! three validators. Bodies and deliveries pass through their encoding, every
+//! block is followed by `validate`, and nothing moves between chains but by
+//! certified deliveries.
+
+use std::collections::BTreeMap;
+
+use tributary_chain::batch::OwnerSignature;
+use tributary_chain::certificate::Vote;
+use tributary_chain::channel::DELIVERY_BYTES_MAX;
+use tributary_chain::operation::{
+    AccountStatus, AssetEntry, FloatPolicy, InstitutionEntry, OpenAccount, OpenMerchant, SetFloat,
+    SetStatus,
+};
+use tributary_chain::{
+    Action, Batch, Body, Certificate, ClockReport, Delivery, Header, InboxError, Operation,
+};
+use tributary_ledger::{
+    BooksSummary, ChainKind, ChainSpec, Executed, Genesis, Ledger, Parameters, check_books,
+};
+use tributary_routing::RouteTable;
+use tributary_types::codec::decode_exact;
+use tributary_types::payment::Payment;
+use tributary_types::{
+    AccountClass, AccountId, Amount, AssetId, ChainId, Encode, InstitutionId, OutcomeCode,
+    PaymentId, PaymentKind, PaymentRecord, PublicKey, Receipt, Reference, SigningKey, Slot, TimeMs,
+};
+
+pub const GBP: AssetId = AssetId::new(1);
+pub const EUR: AssetId = AssetId::new(2);
+/// The operator, which sponsors everything unless a test says otherwise.
+pub const BANK: InstitutionId = InstitutionId::new(7);
+/// Another institution.
+pub const OTHER: InstitutionId = InstitutionId::new(8);
+pub const HF: ChainId = ChainId::new(9);
+pub const ONE: ChainId = ChainId::new(1);
+pub const TWO: ChainId = ChainId::new(2);
+pub const CREATED: TimeMs = TimeMs::new(1_760_000_000_000);
+const VALIDATORS: u16 = 3;
+
+/// One item of a batch.
+#[derive(Debug, Clone)]
+pub enum Item {
+    Pay(PaymentRecord),
+    Do(Operation),
+}
+
+/// A whole cluster, without a network.
+pub struct World {
+    pub genesis: Genesis,
+    pub ledgers: BTreeMap<ChainId, Ledger>,
+    pub last: BTreeMap<ChainId, Executed>,
+    /// What every validator's clock says.
+    pub now: TimeMs,
+    next_id: u64,
+}
+
+pub fn validator_key(chain: ChainId, index: u16) -> SigningKey {
+    let mut seed = [0; 32];
+    seed[..2].copy_from_slice(&chain.get().to_le_bytes());
+    seed[2..4].copy_from_slice(&index.to_le_bytes());
+    seed[31] = 1;
+    SigningKey::from_seed(seed)
+}
+
+pub fn institution_key(institution: InstitutionId) -> SigningKey {
+    let mut seed = [0; 32];
+    seed[..4].copy_from_slice(&institution.get().to_le_bytes());
+    seed[31] = 2;
+    SigningKey::from_seed(seed)
+}
+
+pub fn owner_key(number: u8) -> SigningKey {
+    SigningKey::from_seed([number; 32])
+}
+
+pub fn genesis(user_chains: u16, parameters: Parameters) -> Genesis {
+    let users: Vec<ChainId> = (1..=user_chains).map(ChainId::new).collect();
+    let spec = |(id, kind)| ChainSpec {
+        id,
+        kind,
+        validators: (0..VALIDATORS).map(|index| validator_key(id, index).public()).collect(),
+    };
+    let kinds = users.iter().map(|id| (*id, ChainKind::User)).chain([(HF, ChainKind::Hf)]);
+    let institution = |id, name: &str, operator| InstitutionEntry {
+        id,
+        name: name.parse().unwrap(),
+        keys: vec![institution_key(id).public()],
+        operator,
+    };
+    Genesis {
+        cluster: "test".to_owned(),
+        created: CREATED,
+        chains: kinds.map(spec).collect(),
+        assets: vec![
+            AssetEntry { id: GBP, code: "GBP".parse().unwrap(), scale: 2 },
+            AssetEntry { id: EUR, code: "EUR".parse().unwrap(), scale: 2 },
+        ],
+        institutions: vec![institution(BANK, "bank", true), institution(OTHER, "other", false)],
+        routes: RouteTable::even(3, &users, HF).unwrap(),
+        parameters,
+    }
+}
+
+pub fn certify(genesis: &Genesis, header: &Header) -> Certificate {
+    let hash = header.hash(&genesis.hash());
+    let vote = |index| Vote::sign(index, &validator_key(header.chain, index), &hash);
+    Certificate { votes: (0..VALIDATORS - 1).map(vote).collect() }
+}
+
+pub fn amount(minor: u128) -> Amount {
+    Amount::new(minor)
+}
+
+pub fn float(target: u128, low_mark: u128) -> FloatPolicy {
+    FloatPolicy { target: amount(target), low_mark: amount(low_mark) }
+}
+
+impl World {
+    pub fn new(user_chains: u16) -> Self {
+        Self::with(user_chains, Parameters::default())
+    }
+
+    pub fn with(user_chains: u16, parameters: Parameters) -> Self {
+        let genesis = genesis(user_chains, parameters);
+        genesis.validate().unwrap();
+        let ledger = |chain: &ChainSpec| (chain.id, Ledger::genesis(&genesis, chain.id).unwrap());
+        let ledgers = genesis.chains.iter().map(ledger).collect();
+        Self { ledgers, genesis, last: BTreeMap::new(), now: CREATED, next_id: 0 }
+    }
+
+    pub fn ledger(&self, chain: ChainId) -> &Ledger {
+        &self.ledgers[&chain]
+    }
+
+    pub fn chains(&self) -> Vec<ChainId> {
+        self.ledgers.keys().copied().collect()
+    }
+
+    /// A user account of that name on that chain.
+    pub fn user(&self, name: &str, chain: ChainId) -> AccountId {
+        self.user_of(BANK, name, chain)
+    }
+
+    pub fn user_of(&self, institution: InstitutionId, name: &str, chain: ChainId) -> AccountId {
+        let range = self.genesis.routes.user_ranges().iter().find(|range| range.chain == chain);
+        let slot = range.expect("a user chain").first;
+        AccountId::named(AccountClass::User, institution, &name.parse().unwrap(), slot)
+    }
+
+    pub fn merchant(&self, name: &str) -> AccountId {
+        let slot = Slot::new(5).unwrap();
+        AccountId::named(AccountClass::Hf, BANK, &name.parse().unwrap(), slot)
+    }
+
+    pub fn issuer(&self, chain: ChainId) -> AccountId {
+        AccountId::issuer(BANK, GBP, chain)
+    }
+
+    /// A fresh id of this moment.
+    pub fn id(&mut self) -> PaymentId {
+        self.id_at(self.now)
+    }
+
+    pub fn id_at(&mut self, time: TimeMs) -> PaymentId {
+        self.next_id += 1;
+        let mut entropy = [0; 10];
+        entropy[2..].copy_from_slice(&self.next_id.to_be_bytes());
+        PaymentId::new(time, entropy)
+    }
+
+    pub fn payment(
+        &mut self,
+        kind: PaymentKind,
+        debit: AccountId,
+        credit: AccountId,
+        minor: u128,
+    ) -> Payment {
+        Payment {
+            id: self.id(),
+            kind,
+            debit,
+            credit,
+            amount: amount(minor),
+            asset: GBP,
+            reference: Reference::from_text("test").unwrap(),
+        }
+    }
+
+    pub fn operation(&mut self, action: Action) -> Operation {
+        Operation { id: self.id(), action }
+    }
+
+    pub fn batch(&self, chain: ChainId, institution: InstitutionId, items: &[Item]) -> Batch {
+        self.signed_batch(chain, institution, items, Vec::new())
+    }
+
+    pub fn signed_batch(
+        &self,
+        chain: ChainId,
+        institution: InstitutionId,
+        items: &[Item],
+        owner_signatures: Vec<OwnerSignature>,
+    ) -> Batch {
+        let (mut operations, mut payments) = (Vec::new(), Vec::new());
+        for item in items {
+            match item {
+                Item::Do(operation) => operations.push(operation.clone()),
+                Item::Pay(record) => payments.push(*record),
+            }
+        }
+        Batch::sign(
+            &self.genesis.hash(),
+            chain,
+            institution,
+            &institution_key(institution),
+            operations,
+            payments,
+            owner_signatures,
+        )
+    }
+
+    /// Executes a block of these batches and deliveries at `now`.
+    pub fn block(
+        &mut self,
+        chain: ChainId,
+        batches: Vec<Batch>,
+        deliveries: Vec<Delivery>,
+    ) -> Executed {
+        let clocks = (0..VALIDATORS).map(|validator| ClockReport { validator, time: self.now });
+        let body = Body { clocks: clocks.collect(), deliveries, batches };
+        let bytes = body.to_bytes();
+        let body: Body = decode_exact(&bytes).unwrap();
+        let ledger = self.ledgers.get_mut(&chain).unwrap();
+        let executed = ledger.execute(&body, Body::root_of_bytes(&bytes));
+        ledger.validate().unwrap();
+        assert_eq!(executed.outcomes.receipts.len(), {
+            body.batches.iter().map(Batch::outcome_count).sum::<usize>()
+        });
+        self.last.insert(chain, executed.clone());
+        executed
+    }
+
+    /// Executes a block without items.
+    pub fn tick(&mut self, chain: ChainId) -> Executed {
+        self.block(chain, Vec::new(), Vec::new())
+    }
+
+    pub fn advance(&mut self, milliseconds: u64) {
+        self.now = self.now.plus_ms(milliseconds);
+    }
+
+    /// Executes items of one institution in a block; their receipts.
+    pub fn submit_as(
+        &mut self,
+        chain: ChainId,
+        institution: InstitutionId,
+        items: &[Item],
+    ) -> Vec<Receipt> {
+        let batch = self.batch(chain, institution, items);
+        self.block(chain, vec![batch], Vec::new()).outcomes.receipts
+    }
+
+    pub fn submit(&mut self, chain: ChainId, items: &[Item]) -> Vec<Receipt> {
+        self.submit_as(chain, BANK, items)
+    }
+
+    /// Executes one payment and returns its receipt.
+    pub fn pay_record(&mut self, chain: ChainId, payment: &Payment) -> Receipt {
+        self.submit(chain, &[Item::Pay(PaymentRecord::from(payment))])[0]
+    }
+
+    pub fn pay(
+        &mut self,
+        chain: ChainId,
+        kind: PaymentKind,
+        debit: AccountId,
+        credit: AccountId,
+        minor: u128,
+    ) -> Receipt {
+        let payment = self.payment(kind, debit, credit, minor);
+        self.pay_record(chain, &payment)
+    }
+
+    /// Executes one operation and returns its code.
+    pub fn act(&mut self, chain: ChainId, action: Action) -> OutcomeCode {
+        self.act_as(chain, BANK, action)
+    }
+
+    pub fn act_as(
+        &mut self,
+        chain: ChainId,
+        institution: InstitutionId,
+        action: Action,
+    ) -> OutcomeCode {
+        let operation = self.operation(action);
+        self.submit_as(chain, institution, &[Item::Do(operation)])[0].code
+    }
+
+    /// Opens a user account, with money from the issuer.
+    pub fn open(&mut self, name: &str, chain: ChainId, minor: u128) -> AccountId {
+        self.open_owned(name, chain, minor, None)
+    }
+
+    pub fn open_owned(
+        &mut self,
+        name: &str,
+        chain: ChainId,
+        minor: u128,
+        owner: Option<PublicKey>,
+    ) -> AccountId {
+        let account = self.user(name, chain);
+        let open = OpenAccount { account, asset: GBP, owner };
+        assert_eq!(self.act(chain, Action::OpenAccount(open)), OutcomeCode::Committed);
+        if minor > 0 {
+            let issuer = self.issuer(chain);
+            let receipt = self.pay(chain, PaymentKind::Issue, issuer, account, minor);
+            assert_eq!(receipt.code, OutcomeCode::Committed);
+        }
+        account
+    }
+
+    /// Opens a merchant and tells every user chain.
+    pub fn open_merchant(&mut self, name: &str, policy: FloatPolicy) -> AccountId {
+        let account = self.merchant(name);
+        let name = name.parse().unwrap();
+        let open = OpenMerchant { account, name, asset: GBP, float: policy };
+        assert_eq!(self.act(HF, Action::OpenMerchant(open)), OutcomeCode::Committed);
+        self.relay();
+        account
+    }
+
+    pub fn set_merchant(&mut self, account: AccountId, status: AccountStatus) -> OutcomeCode {
+        self.act(HF, Action::SetMerchantStatus(SetStatus { account, status }))
+    }
+
+    pub fn set_account(
+        &mut self,
+        chain: ChainId,
+        account: AccountId,
+        status: AccountStatus,
+    ) -> OutcomeCode {
+        self.act(chain, Action::SetAccountStatus(SetStatus { account, status }))
+    }
+
+    pub fn set_float(&mut self, account: AccountId, policy: FloatPolicy) -> OutcomeCode {
+        self.act(HF, Action::SetFloat(SetFloat { account, float: policy }))
+    }
+
+    /// Brings money to a merchant on the HF chain.
+    pub fn fund_merchant(&mut self, account: AccountId, minor: u128) {
+        let issuer = self.issuer(HF);
+        let receipt = self.pay(HF, PaymentKind::Issue, issuer, account, minor);
+        assert_eq!(receipt.code, OutcomeCode::Committed);
+    }
+
+    /// What `from` has for `to`, behind what `to` has already.
+    pub fn delivery(&self, from: ChainId, to: ChainId) -> Delivery {
+        self.delivery_after(from, to, self.received(to, from), DELIVERY_BYTES_MAX)
+    }
+
+    pub fn delivery_after(
+        &self,
+        from: ChainId,
+        to: ChainId,
+        after: u64,
+        bytes_max: usize,
+    ) -> Delivery {
+        let ledger = self.ledger(from);
+        let outgoing = ledger.outgoing(to, after, bytes_max).expect("not pruned");
+        let header = ledger.header().clone();
+        let certificate = certify(&self.genesis, &header);
+        let delivery = outgoing.certified(header, certificate);
+        decode_exact(&delivery.to_bytes()).unwrap()
+    }
+
+    /// The last message that `chain` has of `peer`.
+    pub fn received(&self, chain: ChainId, peer: ChainId) -> u64 {
+        let status = self.ledger(chain).channel_status();
+        status.iter().find(|status| status.peer == peer).unwrap().received
+    }
+
+    /// Delivers to `to` in a block of its own.
+    pub fn deliver(&mut self, to: ChainId, delivery: Delivery) -> Result<u64, InboxError> {
+        self.block(to, Vec::new(), vec![delivery]).deliveries.remove(0)
+    }
+
+    /// Carries everything there is from one chain to another.
+    pub fn carry(&mut self, from: ChainId, to: ChainId) -> Result<u64, InboxError> {
+        let delivery = self.delivery(from, to);
+        self.deliver(to, delivery)
+    }
+
+    /// Carries messages between all chains until none is under way.
+    pub fn relay(&mut self) {
+        let chains = self.chains();
+        for _ in 0..50 {
+            let mut moved = false;
+            for from in &chains {
+                for to in chains.iter().filter(|to| *to != from) {
+                    let pending = self.ledger(*from).channel_status();
+                    let pending = pending.iter().find(|status| status.peer == *to).unwrap();
+                    if pending.frozen.is_none() && pending.sent > self.received(*to, *from) {
+                        self.carry(*from, *to).unwrap();
+                        self.carry(*to, *from).unwrap();
+                        moved = true;
+                    }
+                }
+            }
+            if !moved {
+                return;
+            }
+        }
+        panic!("messages never end");
+    }
+
+    /// Lets every user chain settle and carries the statements.
+    pub fn settle(&mut self) {
+        self.advance(self.genesis.parameters.settlement_interval_ms);
+        for chain in self.chains() {
+            self.tick(chain);
+        }
+        self.relay();
+    }
+
+    /// The books of the cluster; they must balance.
+    pub fn books(&self) -> BooksSummary {
+        let reports: Vec<_> = self.ledgers.values().map(Ledger::books).collect();
+        check_books(&reports).unwrap()
+    }
+
+    pub fn balance(&self, chain: ChainId, account: AccountId) -> String {
+        self.ledger(chain).account(&account).expect("account").balance.to_string()
+    }
+}

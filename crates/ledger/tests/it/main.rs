@@ -1,0 +1,18 @@
+//! Tests of the ledger over its public surface: chains in memory that sign real
+//! headers and pass real deliveries.
+
+mod harness;
+
+mod books;
+mod defects;
+mod golden;
+mod ids;
+mod model;
+mod operations;
+mod outcomes;
+mod proofs;
+mod refunds;
+mod relay_faults;
+mod restore;
+mod settlement;
+mod transfers;
