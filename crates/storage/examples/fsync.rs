@@ -72,7 +72,9 @@ fn log_write(index: u64, bytes: usize) -> LogWrite {
         chain: ChainId::new(1),
         entries: vec![LogEntry { index, term: 1, kind: 0, data: vec![7; bytes] }],
         hard_state: Some(HardState { term: 1, vote: 1, commit: index - 1 }),
-        compact_to: (index % ENTRIES_KEPT == 0).then_some(index.saturating_sub(ENTRIES_KEPT)),
+        compact_to: index
+            .is_multiple_of(ENTRIES_KEPT)
+            .then_some(index.saturating_sub(ENTRIES_KEPT)),
     }
 }
 
