@@ -72,7 +72,8 @@ pub fn issue_id(number: u64, at: TimeMs) -> PaymentId {
     id(number, at, 1)
 }
 
-fn id(number: u64, at: TimeMs, purpose: u8) -> PaymentId {
+/// An id that differs by number, time and purpose.
+pub fn id(number: u64, at: TimeMs, purpose: u8) -> PaymentId {
     let mut random = [purpose; 10];
     random[2..].copy_from_slice(&number.to_be_bytes());
     PaymentId::new(at, random)
@@ -94,4 +95,29 @@ pub fn open_and_issue(genesis: &Genesis, number: u64, at: TimeMs) -> Batch {
     };
     let records = vec![PaymentRecord::from(&payment)];
     Batch::sign(&genesis.hash(), CHAIN, BANK, &bank_key(), vec![operation], records, vec![])
+}
+
+/// A merchant, by number.
+pub fn merchant(number: u64) -> AccountId {
+    let name = merchant_name(number);
+    AccountId::named(AccountClass::Hf, BANK, &name, Slot::new(1).unwrap())
+}
+
+pub fn merchant_name(number: u64) -> AccountName {
+    format!("m{number}").parse().unwrap()
+}
+
+/// The customer pays the merchant so many pence.
+pub fn pay(genesis: &Genesis, customer_number: u64, to: u64, pence: u128, at: TimeMs) -> Batch {
+    let payment = Payment {
+        id: id(customer_number, at, 4),
+        kind: PaymentKind::Payment,
+        debit: customer(customer_number),
+        credit: merchant(to),
+        amount: Amount::new(pence),
+        asset: POUND,
+        reference: Reference::default(),
+    };
+    let records = vec![PaymentRecord::from(&payment)];
+    Batch::sign(&genesis.hash(), CHAIN, BANK, &bank_key(), vec![], records, vec![])
 }

@@ -8,6 +8,7 @@ mod fixture;
 mod machine;
 
 mod certificates;
+mod channels;
 mod clocks;
 mod failover;
 mod hostile;
