@@ -1,6 +1,8 @@
 //! Tests of the ledger over its public surface: chains in memory that sign real
 //! headers and pass real deliveries.
 
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
 mod harness;
 
 mod books;
