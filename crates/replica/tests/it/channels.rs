@@ -147,7 +147,7 @@ fn statements(cluster: &Cluster, validator: u16) -> Vec<tributary_chain::Stateme
 
 fn received_by(statements: &[tributary_chain::Statement], account: AccountId) -> Amount {
     let rows = statements.iter().flat_map(|statement| &statement.rows);
-    let last = rows.filter(|row| row.account == account).last();
+    let last = rows.filter(|row| row.account == account).next_back();
     last.map_or(Amount::new(0), |row| row.counters.received)
 }
 
