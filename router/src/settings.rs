@@ -130,6 +130,46 @@ fn invalid(key: &str, reason: String) -> Result<(), SettingsError> {
 mod tests {
     use super::*;
 
+    const FILE: &str = "name = \"router-1\"\ninstitution = 1\nsigning_key = \"router.key\"\n\
+        genesis = \"genesis.json\"\ntopology = \"topology.toml\"\n\
+        [tls]\nca = \"ca.pem\"\ncertificate = \"router.pem\"\nkey = \"router.key.pem\"\n";
+
+    fn load(file: &str) -> Result<RouterSettings, String> {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["ca.pem", "router.pem", "router.key.pem"] {
+            std::fs::write(dir.path().join(name), "").unwrap();
+        }
+        let path = dir.path().join("router.toml");
+        std::fs::write(&path, file).unwrap();
+        tributary_service::settings::load_from(&path, [], &[]).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn limits_and_addresses_are_optional() {
+        let settings = load(FILE).unwrap();
+        assert_eq!((settings.limits, settings.listen), (Limits::default(), None));
+        assert!(settings.genesis.is_absolute() && settings.tls.ca.is_absolute());
+        let more =
+            format!("listen = \"0.0.0.0:7101\"\n{FILE}[limits]\npayments_per_second_max = 5\n");
+        let settings = load(&more).unwrap();
+        assert_eq!(settings.listen, Some("0.0.0.0:7101".parse().unwrap()));
+        assert_eq!(settings.limits.payments_per_second_max, Some(5));
+    }
+
+    #[test]
+    fn bad_settings_are_one_sentence() {
+        for (from, to, expected) in [
+            ("genesis", "genesys", "genesys: unknown field"),
+            ("\"router-1\"", "\"\"", "setting name: must not be empty"),
+            ("institution = 1", "institution = 16777216", "institution: "),
+            ("\"ca.pem\"", "\"other.pem\"", "other.pem is not a file"),
+        ] {
+            assert!(FILE.contains(from));
+            let error = load(&FILE.replace(from, to)).unwrap_err();
+            assert!(error.contains(expected) && !error.contains('\n'), "{error}");
+        }
+    }
+
     #[test]
     fn limits_that_let_nothing_in_are_refused() {
         let check = |limits: Limits, key: &str| {

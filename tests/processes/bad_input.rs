@@ -86,7 +86,14 @@ fn random_bytes_on_any_port_harm_nothing() {
             socket.send_to(&noise[..1 + round * 5], address).expect("sent");
         }
     }
-    let pids = |status: &serde_json::Value| status["processes"].as_array().expect("processes").iter().map(|process| process["pid"].clone()).collect::<Vec<_>>();
+    let pids = |status: &serde_json::Value| {
+        status["processes"]
+            .as_array()
+            .expect("processes")
+            .iter()
+            .map(|process| process["pid"].clone())
+            .collect::<Vec<_>>()
+    };
     assert_eq!(pids(&cluster.status()), pids(&status), "no process died");
     cluster.run(&["books"]);
 }

@@ -108,9 +108,8 @@ pub fn parse_merchants(csv_text: &str) -> Totals {
             let number = |column: usize| record[column].parse().expect("total");
             let (received, refunded): (u128, u128) = (number(1), number(2));
             let net: i128 = record[3].parse().expect("net");
-            let difference = i128::try_from(received).and_then(|received| {
-                i128::try_from(refunded).map(|refunded| received - refunded)
-            });
+            let difference = i128::try_from(received)
+                .and_then(|received| i128::try_from(refunded).map(|refunded| received - refunded));
             assert_eq!(difference.ok(), Some(net), "net is received less refunded");
             (record[0].to_owned(), (received, refunded))
         })

@@ -33,7 +33,8 @@ fn every_program_takes_its_example_configuration() {
         std::fs::copy(example().join("topology.toml"), directory.path().join("topology.toml"))
             .expect("topology");
         for name in ["shard-node", "hf-aggregator", "router", "relay"] {
-            let file = relocated(&example().join(bank).join(format!("{name}.toml")), directory.path());
+            let file =
+                relocated(&example().join(bank).join(format!("{name}.toml")), directory.path());
             let output = std::process::Command::new(program().with_file_name(name))
                 .arg("--config")
                 .arg(file)
