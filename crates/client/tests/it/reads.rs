@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use tributary_client::{
-    AccountClass, AccountName, AccountStatus, Amount, BlockHeight, ChannelStatus, FloatPolicy,
-    MerchantView, PaymentId, Position, ReplicaStatus, ResolveError, SettledError, SettlementStatus,
-    TimeMs, Verdict,
+    AccountClass, AccountName, AccountStatus, Amount, BlockHeight, BooksReport, ChainId,
+    ChannelStatus, FloatPolicy, MerchantView, PaymentId, Position, ReplicaStatus, ResolveError,
+    SettledError, SettlementStatus, TimeMs, Verdict,
 };
 use tributary_ledger::Balance;
+use tributary_ledger::books::ChannelBooks;
 use tributary_types::{AccountId, Slot};
 use tributary_wire::query::{Answer, AnswerValue, PAGE_ENTRIES_MAX, Query};
 use tributary_wire::router::{RouterError, RouterReply, RouterRequest};
@@ -179,4 +180,43 @@ async fn the_leader_of_a_chain_is_that_of_the_highest_term() {
     assert_eq!((hf.height, hf.certified), (BlockHeight::new(9), BlockHeight::new(8)));
     assert_eq!(hf.replicas.len(), 3);
     assert_eq!(chains[0].leader, None);
+}
+
+fn books(chain: ChainId, peer: ChainId, sent: u64, received: u64) -> BooksReport {
+    let control = Vec::new();
+    let (carried, transfers, answers) = (Vec::new(), Vec::new(), Vec::new());
+    let channel = ChannelBooks {
+        peer,
+        sent,
+        acknowledged: 0,
+        received,
+        control,
+        carried,
+        transfers,
+        answers,
+    };
+    let (height, time) = (BlockHeight::new(1), TimeMs::new(1));
+    BooksReport { chain, height, time, assets: Vec::new(), channels: vec![channel] }
+}
+
+#[tokio::test]
+async fn a_report_that_is_older_than_what_another_chain_knows_is_read_again() {
+    let setup = Setup::new();
+    let (first, second) = (USER_CHAINS[0], USER_CHAINS[1]);
+    let mut reads_of_first = 0;
+    let (listener, router) = setup.router(move |request| {
+        let (chain, _) = read(request);
+        reads_of_first += u64::from(chain == first);
+        let report = match chain {
+            HF_CHAIN => BooksReport { channels: Vec::new(), ..books(HF_CHAIN, first, 0, 0) },
+            chain if chain == first => books(first, second, reads_of_first, 0),
+            chain => books(chain, first, 0, 3),
+        };
+        answer(chain, 1, AnswerValue::Books(Box::new(report)))
+    });
+    let summary = setup.client(&[&listener]).await.books().await.unwrap();
+    assert_eq!(summary.assets, []);
+    let asked: Vec<_> = router.asked().iter().map(|request| read(request).0).collect();
+    assert_eq!(asked.len(), 5);
+    assert_eq!(asked[3..], [first, first]);
 }
