@@ -32,13 +32,16 @@ pub fn wait_until(what: &str, limit: Duration, mut condition: impl FnMut() -> bo
 
 /// A running cluster; stopped when dropped.
 pub struct Cluster {
-    directory: tempfile::TempDir,
+    /// Where the cluster lies; inside `_scratch`.
+    path: PathBuf,
+    _scratch: tempfile::TempDir,
 }
 
 impl Cluster {
-    /// Creates and starts a cluster, and waits until it is ready.
+    /// Creates and starts a cluster; on return it is ready.
     pub fn up(options: &[&str]) -> Self {
-        let cluster = Self { directory: tempfile::tempdir().expect("temporary directory") };
+        let scratch = scratch();
+        let cluster = Self { path: scratch.path().join("cluster"), _scratch: scratch };
         cluster.start(options);
         cluster
     }
@@ -59,18 +62,18 @@ impl Cluster {
 
     /// The cluster's directory.
     pub fn dir(&self) -> &str {
-        self.path().to_str().expect("temporary paths are UTF-8")
+        shown(&self.path)
     }
 
     /// The cluster's directory.
-    pub fn path(&self) -> PathBuf {
-        self.directory.path().join("cluster")
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// A command on this cluster, not yet started.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(program());
-        command.env("TRIBUTARY_CLUSTER", self.path()).args(arguments).stdin(Stdio::null());
+        command.env("TRIBUTARY_CLUSTER", &self.path).args(arguments).stdin(Stdio::null());
         command
     }
 
@@ -124,7 +127,7 @@ impl Cluster {
 
     /// The pid in a process's pid file, if there is one.
     pub fn pid(&self, name: &str) -> Option<i32> {
-        let path = self.path().join("run").join(format!("{name}.pid"));
+        let path = self.path.join("run").join(format!("{name}.pid"));
         std::fs::read_to_string(path).ok()?.trim().parse().ok()
     }
 
@@ -152,7 +155,7 @@ impl Cluster {
     }
 
     fn failure(&self, output: &Output) -> String {
-        let logs = self.path().join("logs");
+        let logs = self.path.join("logs");
         let mut message = format!("{}\n{}", text(&output.stdout), text(&output.stderr));
         for entry in std::fs::read_dir(logs).into_iter().flatten().flatten() {
             let content = std::fs::read_to_string(entry.path()).unwrap_or_default();
@@ -172,10 +175,11 @@ impl Drop for Cluster {
         if stopped {
             return;
         }
-        for entry in std::fs::read_dir(self.path().join("run")).into_iter().flatten().flatten() {
+        for entry in std::fs::read_dir(self.path.join("run")).into_iter().flatten().flatten() {
             let name = entry.path().file_stem().map(|stem| stem.to_string_lossy().into_owned());
             if let Some(pid) = name.and_then(|name| self.pid(&name)) {
-                drop(kill(Pid::from_raw(pid), Signal::SIGKILL));
+                // It may have ended in this moment; then there is nothing to kill.
+                kill(Pid::from_raw(pid), Signal::SIGKILL).ok();
             }
         }
     }
