@@ -1,0 +1,11 @@
+//! Whole nodes in one process, on loopback, with their real storage.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod cluster;
+mod commits;
+mod payments;
+mod reads;
+mod refusals;
+mod restarts;
+mod starts;
