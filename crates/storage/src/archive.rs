@@ -10,7 +10,8 @@ use tributary_replica::store::{BlockStore, StorageFault, StoredBlock};
 use tributary_types::codec::{Decode, DecodeError, Encode, Reader, decode_exact};
 use tributary_types::{BlockHeight, ChainId, TimeMs};
 
-use crate::database::{Database, Family, Scan, WriteAhead, height_key, height_of};
+use crate::database::{Database, Scan, WriteAhead};
+use crate::family::{Family, height_key, height_of};
 use crate::fault::{corrupt, undecodable};
 use crate::search;
 

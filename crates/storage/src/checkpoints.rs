@@ -13,7 +13,8 @@ use tributary_replica::store::{Checkpoint, CheckpointStore, StorageFault};
 use tributary_types::ChainId;
 use tributary_types::codec::{Decode, Encode, Reader, decode_exact};
 
-use crate::database::{Database, Family, Scan, WriteAhead, chain_start};
+use crate::database::{Database, Scan, WriteAhead};
+use crate::family::{Family, chain_start};
 use crate::fault::{corrupt, undecodable};
 
 /// The checkpoints of all chains of a process.

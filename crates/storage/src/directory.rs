@@ -4,7 +4,8 @@
 //! the process, however that ends. raft-engine and RocksDB lock their own
 //! directories too; this lock comes first and says it in our words.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use tributary_replica::store::StorageFault;
@@ -47,17 +48,19 @@ impl HeldDirectory {
     }
 }
 
-/// Creates a directory and makes its name durable.
-pub(crate) fn create_durably(path: &Path) -> std::io::Result<()> {
-    if path.is_dir() {
-        return Ok(());
+/// Creates a directory and makes its name, and those above it that are new,
+/// durable.
+fn create_durably(path: &Path) -> io::Result<()> {
+    let missing: Vec<_> = path.ancestors().take_while(|above| !above.is_dir()).collect();
+    if path.exists() && !missing.is_empty() {
+        return Err(io::ErrorKind::NotADirectory.into());
     }
-    std::fs::create_dir_all(path)?;
-    path.parent().map_or(Ok(()), sync_directory)
+    fs::create_dir_all(path)?;
+    missing.into_iter().filter_map(Path::parent).try_for_each(sync_directory)
 }
 
 /// Makes the names in a directory durable.
-pub(crate) fn sync_directory(path: &Path) -> std::io::Result<()> {
+pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
     let here = Path::new(".");
     File::open(if path.as_os_str().is_empty() { here } else { path })?.sync_all()
 }

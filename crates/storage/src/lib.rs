@@ -27,6 +27,7 @@ mod archive;
 mod checkpoints;
 pub mod database;
 mod directory;
+mod family;
 mod fault;
 pub mod memory;
 mod search;

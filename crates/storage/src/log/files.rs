@@ -1,6 +1,6 @@
 //! The files under raft-engine, watched: its file system with four additions.
 //!
-//! - Each sync advances the [synced mark](super::mark).
+//! - Each sync advances the synced mark (`mark.rs`).
 //! - While it recovers, raft-engine cuts a file where the first wrong checksum
 //!   is, whatever follows. Here a cut is refused unless it is in the newest
 //!   file of its queue and above the mark: only what a crash can have torn.
@@ -349,5 +349,26 @@ fn file_fault(path: &Path, verb: &str, error: &io::Error) -> StorageFault {
     StorageFault::Io {
         action: format!("{verb} {}", path.display()),
         reason: error.kind().to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_sync_is_a_fault_for_good() {
+        let directory = tempfile::tempdir().unwrap();
+        let watch = Watch::new(&directory.path().join("synced"), directory.path()).unwrap();
+        let watch = Arc::new(watch);
+        let files = WatchedFiles::new(Arc::clone(&watch));
+        // A device that cannot be synced.
+        let handle = files.open("/dev/null", Permission::ReadWrite).unwrap();
+        handle.sync().unwrap();
+        watch.forgive();
+        for _ in 0..2 {
+            let fault = watch.lasting_fault().unwrap().to_string();
+            assert_eq!(fault, "sync /dev/null: invalid input parameter");
+        }
     }
 }

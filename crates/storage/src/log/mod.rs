@@ -5,7 +5,7 @@
 //!
 //! - Recovery drops only what a crash can have torn: the unsynced end of the
 //!   newest file. A wrong checksum anywhere else is [`StorageFault::Corrupt`];
-//!   the [`mark`] is what tells the two apart.
+//!   a mark of what was synced is what tells the two apart (`mark.rs`).
 //! - Files are purged by [`LogMaintainer::maintain`], which someone must call;
 //!   [`LogLimits`] bounds what it leaves.
 //! - Entries are protobuf records inside of raft-engine's checksummed batches.

@@ -134,6 +134,20 @@ fn every_acknowledged_log_write_survives_sigkill() {
 }
 
 #[test]
+fn a_log_is_in_use_while_another_process_holds_it_and_not_after_its_end() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut child = child_command("log", directory.path()).stdout(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(lines.map_while(Result::ok).any(|line| line.starts_with(DONE)));
+    let refused = open_log(directory.path()).err().map(|fault| fault.to_string());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let in_use = format!("{} is in use by another process", directory.path().display());
+    assert_eq!(refused, Some(in_use));
+    assert!(reload(directory.path(), 1).is_ok());
+}
+
+#[test]
 fn a_checkpoint_and_all_blocks_before_it_survive_sigkill_together() {
     let directory = tempfile::tempdir().unwrap();
     for round in 1..=ROUNDS {

@@ -43,11 +43,12 @@ fn a_path_that_is_no_directory_is_refused_with_its_name() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("file");
     fs::write(&file, b"").unwrap();
-    for path in [file.clone(), file.join("below")] {
-        let start = format!("open directory {}: ", path.display());
-        assert!(sentence(open_log(&path)).starts_with(&start));
-        assert!(sentence(open_database(&path)).starts_with(&start));
-    }
+    let said = format!("open directory {}: not a directory", file.display());
+    assert_eq!(sentence(open_log(&file)), said);
+    assert_eq!(sentence(open_database(&file)), said);
+    let below = file.join("below");
+    let start = format!("open directory {}: ", below.display());
+    assert!(sentence(open_log(&below)).starts_with(&start));
 }
 
 #[test]
