@@ -96,7 +96,7 @@ impl UserChain {
                 Head::Refuse(refusal) => refusal.into(),
             };
             covered = covered.saturating_sub(1);
-            self.pop_waiting(proxy, covered);
+            self.pop_waiting(block, proxy, covered);
             let payment = &refund.payment;
             core.window.update(payment.id, receipt.code, block.late_position());
             block.decide_late(PaymentRecord::from(payment), receipt);
@@ -147,14 +147,18 @@ impl UserChain {
         Head::Execute(moved(OutcomeCode::Committed, previous_debit, previous_credit))
     }
 
-    fn pop_waiting(&mut self, proxy: u32, covered: u64) {
+    /// Removes the head of a queue. What was kept for an emptied queue is for the
+    /// next settlement to sweep.
+    fn pop_waiting(&mut self, block: &Block, proxy: u32, covered: u64) {
         let Some(queue) = self.waiting.get_mut(&proxy) else { return };
         queue.pop();
         let commitment = queue.commitment();
-        if commitment.is_none() {
+        let row = if commitment.is_none() {
             self.waiting.remove(&proxy);
-        }
-        let row = self.proxies.row_mut(proxy);
+            self.unsettled_mut(proxy, block)
+        } else {
+            self.proxies.row_mut(proxy)
+        };
         row.waiting = commitment;
         if let Some(request) = &mut row.request {
             request.covered = covered;

@@ -16,13 +16,14 @@ use tributary_chain::{
     Action, Batch, Body, Certificate, ClockReport, Delivery, Header, InboxError, Operation,
 };
 use tributary_ledger::{
-    BooksSummary, ChainKind, ChainSpec, Executed, Genesis, Ledger, Parameters, check_books,
+    BooksSummary, ChainKind, ChainSpec, Executed, Genesis, Ledger, Page, PageKey, Parameters,
+    check_books,
 };
 use tributary_routing::RouteTable;
 use tributary_types::codec::decode_exact;
 use tributary_types::payment::Payment;
 use tributary_types::{
-    AccountClass, AccountId, Amount, AssetId, ChainId, Encode, InstitutionId, OutcomeCode,
+    AccountClass, AccountId, Amount, AssetId, ChainId, Encode, Hash, InstitutionId, OutcomeCode,
     PaymentId, PaymentKind, PaymentRecord, PublicKey, Receipt, Reference, SigningKey, Slot, TimeMs,
 };
 
@@ -50,6 +51,10 @@ pub struct World {
     pub genesis: Genesis,
     pub ledgers: BTreeMap<ChainId, Ledger>,
     pub last: BTreeMap<ChainId, Executed>,
+    /// Every body that each chain executed, as bytes.
+    pub bodies: BTreeMap<ChainId, Vec<Vec<u8>>>,
+    /// The pages of each chain's last checkpoint.
+    pages: BTreeMap<ChainId, BTreeMap<PageKey, Page>>,
     /// What every validator's clock says.
     pub now: TimeMs,
     next_id: u64,
@@ -126,7 +131,32 @@ impl World {
         genesis.validate().unwrap();
         let ledger = |chain: &ChainSpec| (chain.id, Ledger::genesis(&genesis, chain.id).unwrap());
         let ledgers = genesis.chains.iter().map(ledger).collect();
-        Self { ledgers, genesis, last: BTreeMap::new(), now: CREATED, next_id: 0 }
+        Self {
+            ledgers,
+            genesis,
+            last: BTreeMap::new(),
+            bodies: BTreeMap::new(),
+            pages: BTreeMap::new(),
+            now: CREATED,
+            next_id: 0,
+        }
+    }
+
+    /// Two user chains, and a shop that took 300 of 1,000 on chain one: the
+    /// statement is ready to be carried.
+    pub fn settled() -> (Self, AccountId) {
+        let mut world = Self::new(2);
+        let shop = world.open_merchant("shop", float(0, 0));
+        let alice = world.open("alice", ONE, 1_000);
+        world.pay(ONE, PaymentKind::Payment, alice, shop, 300);
+        world.advance(200);
+        world.tick(ONE);
+        (world, shop)
+    }
+
+    /// What a merchant holds on the HF chain.
+    pub fn available(&self, merchant: AccountId) -> u128 {
+        self.ledger(HF).merchant(&merchant).unwrap().available.get()
     }
 
     pub fn ledger(&self, chain: ChainId) -> &Ledger {
@@ -238,7 +268,41 @@ impl World {
             body.batches.iter().map(Batch::outcome_count).sum::<usize>()
         });
         self.last.insert(chain, executed.clone());
+        self.bodies.entry(chain).or_default().push(bytes);
         executed
+    }
+
+    /// Executes all of a chain's blocks again; the hash of the last header.
+    pub fn replay_into(&self, chain: ChainId, ledger: &mut Ledger) -> Hash {
+        for bytes in &self.bodies[&chain] {
+            let body: Body = decode_exact(bytes).unwrap();
+            ledger.execute(&body, Body::root_of_bytes(bytes));
+        }
+        ledger.header().hash(&self.genesis.hash())
+    }
+
+    /// Adds what changed to the chain's checkpoint; the whole of it.
+    pub fn checkpoint(&mut self, chain: ChainId) -> Vec<Page> {
+        let dirty = self.ledgers.get_mut(&chain).unwrap().take_dirty_pages();
+        let pages = self.pages.entry(chain).or_default();
+        for page in dirty {
+            if page.bytes.is_empty() {
+                pages.remove(&page.key);
+            } else {
+                pages.insert(page.key, page);
+            }
+        }
+        pages.values().cloned().collect()
+    }
+
+    /// Takes a checkpoint, forgets the state, and restores it from there.
+    pub fn restart(&mut self, chain: ChainId) {
+        let pages = self.checkpoint(chain);
+        let header = self.ledger(chain).header().clone();
+        let restored = Ledger::restore(&self.genesis, chain, header, &pages).unwrap();
+        restored.validate().unwrap();
+        assert_eq!(restored.all_pages(), self.ledger(chain).all_pages());
+        self.ledgers.insert(chain, restored);
     }
 
     /// Executes a block without items.

@@ -1,1 +1,181 @@
-//! x
+//! Proofs hold against the genesis alone, and any changed byte breaks them.
+
+use tributary_ledger::proof::OutcomeSubject;
+use tributary_ledger::{OutcomeProof, ProofError, StateProof, StateProofParts};
+use tributary_types::codec::decode_exact;
+use tributary_types::{AccountId, ChainId, Hash, OutcomeCode, PaymentKind};
+
+use crate::harness::{HF, ONE, TWO, World, amount, certify, float, genesis};
+
+fn state_proof(world: &World, chain: ChainId, parts: StateProofParts) -> StateProof {
+    let header = world.ledger(chain).header().clone();
+    let certificate = certify(&world.genesis, &header);
+    parts.certified(header, certificate)
+}
+
+/// A row of each kind.
+fn state_proofs() -> (World, Vec<StateProof>) {
+    let (mut world, shop) = World::settled();
+    let alice = world.user("alice", ONE);
+    world.relay();
+    world.pay(ONE, PaymentKind::Refund, shop, alice, 5);
+    let account = world.ledger(ONE).prove_account(&alice).unwrap();
+    let proxy = world.ledger(ONE).prove_proxy(&shop).unwrap();
+    let merchant = world.ledger(HF).prove_merchant(&shop).unwrap();
+    let proofs = [(ONE, account), (ONE, proxy), (HF, merchant)]
+        .map(|(chain, parts)| state_proof(&world, chain, parts));
+    (world, proofs.into())
+}
+
+/// The proof of one outcome of the chain's last block.
+fn outcome_proof(world: &World, chain: ChainId, index: u32) -> Option<OutcomeProof> {
+    let body = decode_exact(world.bodies[&chain].last().unwrap()).unwrap();
+    let executed = &world.last[&chain];
+    let certificate = certify(&world.genesis, &executed.header);
+    OutcomeProof::from_block(executed.header.clone(), certificate, &body, &executed.outcomes, index)
+}
+
+/// Every byte, in two ways: another bit, and another case of a letter.
+fn check_every_byte(text: &str, holds: impl Fn(&str) -> bool) {
+    assert!(holds(text));
+    for position in 0..text.len() {
+        for bit in [0x01, 0x20] {
+            let mut bytes = text.as_bytes().to_vec();
+            bytes[position] ^= bit;
+            let Ok(changed) = String::from_utf8(bytes) else { continue };
+            assert!(!holds(&changed), "byte {position}: {changed}");
+        }
+    }
+    assert!(!holds(&format!("{text} ")), "one form only");
+    assert!(!holds(text.trim_end()));
+}
+
+#[test]
+fn proofs_of_rows_hold_and_no_changed_byte_does() {
+    let (world, proofs) = state_proofs();
+    for proof in proofs {
+        proof.verify(&world.genesis).unwrap();
+        let text = proof.to_json().unwrap();
+        assert_eq!(StateProof::from_json(&text).unwrap(), proof);
+        check_every_byte(&text, |text| {
+            StateProof::from_json(text).is_ok_and(|proof| proof.verify(&world.genesis).is_ok())
+        });
+    }
+}
+
+#[test]
+fn proofs_of_outcomes_hold_and_no_changed_byte_does() {
+    let mut world = World::new(1);
+    let [alice, bob] = ["alice", "bob"].map(|name| world.open(name, ONE, 100));
+    let operation = outcome_proof(&world, ONE, 0).unwrap();
+    world.pay(ONE, PaymentKind::Transfer, alice, bob, 30);
+    let payment = outcome_proof(&world, ONE, 0).unwrap();
+    assert_eq!(payment.receipt.code, OutcomeCode::Committed);
+    for proof in [operation, payment] {
+        proof.verify(&world.genesis).unwrap();
+        let text = proof.to_json().unwrap();
+        assert_eq!(OutcomeProof::from_json(&text).unwrap(), proof);
+        check_every_byte(&text, |text| {
+            OutcomeProof::from_json(text).is_ok_and(|proof| proof.verify(&world.genesis).is_ok())
+        });
+    }
+}
+
+#[test]
+fn every_outcome_of_a_block_can_be_proved_late_ones_too() {
+    let mut world = World::new(2);
+    let shop = world.open_merchant("shop", float(0, 0));
+    let alice = world.open("alice", ONE, 1_000);
+    let nobody = world.user("nobody", TWO);
+    let refund = world.payment(PaymentKind::Refund, shop, alice, 5);
+    world.pay_record(ONE, &refund);
+    let transfer = world.payment(PaymentKind::Transfer, alice, nobody, 5);
+    world.pay_record(ONE, &transfer);
+    world.carry(ONE, TWO).unwrap();
+    let returned = world.delivery(TWO, ONE);
+    let payment = world.payment(PaymentKind::Payment, alice, shop, 50);
+    let batch =
+        world.batch(ONE, crate::harness::BANK, &[crate::harness::Item::Pay((&payment).into())]);
+    let executed = world.block(ONE, vec![batch], vec![returned]);
+    assert_eq!(executed.outcomes.late.len(), 2, "the return, then the refund");
+    let codes: Vec<_> = (0..)
+        .map_while(|index| outcome_proof(&world, ONE, index))
+        .map(|proof| {
+            proof.verify(&world.genesis).unwrap();
+            let OutcomeSubject::Payment(record) = &proof.subject else { panic!() };
+            (record.parse().unwrap().id, proof.receipt.code)
+        })
+        .collect();
+    assert_eq!(
+        codes,
+        [
+            (payment.id, OutcomeCode::Committed),
+            (transfer.id, OutcomeCode::UnknownCreditAccount),
+            (refund.id, OutcomeCode::Committed),
+        ]
+    );
+    let position = world.ledger(ONE).payment(&refund.id).unwrap().position;
+    assert_eq!((position.height(), position.index()), (executed.header.height, 2));
+}
+
+#[test]
+fn a_proof_says_which_link_does_not_hold() {
+    let (world, proofs) = state_proofs();
+    let other = genesis(3, tributary_ledger::Parameters::default());
+    let proof = &proofs[0];
+    assert!(matches!(proof.verify(&other), Err(ProofError::Certificate(_))), "another cluster");
+    let mut wrong = proof.clone();
+    wrong.parts.registry = Hash::ZERO;
+    assert!(matches!(wrong.verify(&world.genesis), Err(ProofError::StateRoot { .. })));
+    let mut wrong = proof.clone();
+    wrong.path.index ^= 1;
+    assert!(matches!(wrong.verify(&world.genesis), Err(ProofError::Path)));
+    let mut wrong = proof.clone();
+    wrong.header.chain = ChainId::new(99);
+    assert!(matches!(wrong.verify(&world.genesis), Err(ProofError::UnknownChain(_))));
+    // A leaf of one table is none of another.
+    let mut wrong = proofs[1].clone();
+    wrong.parts = proofs[2].parts;
+    assert!(wrong.verify(&world.genesis).is_err());
+}
+
+#[test]
+fn history_is_a_list_of_links_without_gaps() {
+    let mut world = World::new(1);
+    let shop = world.open_merchant("shop", float(0, 0));
+    let alice: AccountId = world.open("alice", ONE, 1_000);
+    for minor in 1..=10 {
+        world.pay(ONE, PaymentKind::Payment, alice, shop, minor);
+        world.advance(90);
+    }
+    world.pay(ONE, PaymentKind::Refund, shop, alice, 55);
+    world.relay();
+    world.settle();
+    let mut blocks = std::collections::BTreeMap::new();
+    let mut replayed = tributary_ledger::Ledger::genesis(&world.genesis, ONE).unwrap();
+    for bytes in &world.bodies[&ONE] {
+        let body: tributary_chain::Body = decode_exact(bytes).unwrap();
+        let executed = replayed.execute(&body, tributary_chain::Body::root_of_bytes(bytes));
+        blocks.insert(executed.header.height, (body, executed.outcomes));
+    }
+    for (account, entries, sum) in [(alice, 12, 945 + 55), (shop, 11, 0)] {
+        let mut position = world.ledger(ONE).last_position(&account);
+        let (mut found, mut balance) = (0, 0_i64);
+        while !position.is_none() {
+            let (body, outcomes) = &blocks[&position.height()];
+            let (subject, receipt) = outcomes.get(body, position.index()).unwrap();
+            let tributary_ledger::outcome::Subject::Payment(record) = subject else { panic!() };
+            let payment = record.parse().unwrap();
+            let minor = i64::try_from(payment.amount.get()).unwrap();
+            (position, balance) = if payment.debit == account {
+                (receipt.previous_debit, balance - minor)
+            } else {
+                assert_eq!(payment.credit, account);
+                (receipt.previous_credit, balance + minor)
+            };
+            found += 1;
+        }
+        assert_eq!((found, balance), (entries, sum), "{account}");
+    }
+    assert_eq!(world.ledger(ONE).proxy(&shop).unwrap().counters.received, amount(55));
+}

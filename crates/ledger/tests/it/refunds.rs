@@ -203,6 +203,18 @@ fn nothing_is_swept_from_under_waiting_refunds() {
 }
 
 #[test]
+fn what_was_kept_for_a_refused_refund_is_swept() {
+    let (mut world, shop, alice) = scene(0);
+    world.pay(ONE, PaymentKind::Payment, alice, shop, 40);
+    let payment = refund(&mut world, shop, alice, 100);
+    world.settle();
+    assert_eq!(code(&world, &payment), OutcomeCode::InsufficientFunds);
+    world.settle();
+    assert_eq!(world.ledger(ONE).proxy(&shop).unwrap().balance, amount(0));
+    assert_eq!(world.ledger(HF).merchant(&shop).unwrap().available, amount(40));
+}
+
+#[test]
 fn a_refund_is_covered_by_sales_on_another_chain_once_they_settle() {
     let (mut world, shop, alice) = scene(0);
     let bob = world.open("bob", TWO, 1_000);
