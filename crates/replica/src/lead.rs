@@ -25,8 +25,7 @@ pub const RETRY_AFTER_MS: u64 = 100;
 pub const ITEM_BYTES_MAX: usize = ENTRY_BYTES_MAX - (64 << 10);
 
 impl Replica {
-    /// A batch whose signatures are verified. Answered by one
-    /// [`Reply`](crate::Reply).
+    /// A batch whose signatures are verified. Answered by one [`Reply`].
     pub fn handle_submit(&mut self, request: RequestId, batch: Batch) {
         if self.is_stopped() {
             return;
@@ -49,7 +48,7 @@ impl Replica {
         self.drive();
     }
 
-    /// Messages of another chain. Answered by one [`Reply`](crate::Reply),
+    /// Messages of another chain. Answered by one [`Reply`],
     /// without a block if they bring nothing new.
     pub fn handle_delivery(&mut self, request: RequestId, delivery: Delivery) {
         if self.is_stopped() {

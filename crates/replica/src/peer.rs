@@ -2,7 +2,7 @@
 //!
 //! Every length is bounded by a named limit before anything is allocated.
 //! Malformed bytes are an error. Whether a well-formed message may reach raft
-//! is decided by [`crate::guard`], not here.
+//! is decided by the module `guard`, not here.
 
 use tributary_chain::certificate::Vote;
 use tributary_chain::{Certificate, Header};

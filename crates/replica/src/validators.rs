@@ -36,7 +36,9 @@ impl Replica {
                 if message.has_snapshot() {
                     return Err(PeerError::Raft("a snapshot without its state"));
                 }
-                self.engine.step(message).map_err(PeerError::Raft)?;
+                let result = self.engine.step(message);
+                self.drive();
+                return result.map_err(PeerError::Raft);
             }
             PeerMessage::Vote(vote) => self.receive_vote(from, &vote)?,
             PeerMessage::Clock(notice) => self.receive_notice(from, notice),

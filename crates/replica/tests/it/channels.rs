@@ -146,8 +146,8 @@ fn statements(cluster: &Cluster, validator: u16) -> Vec<tributary_chain::Stateme
 }
 
 fn received_by(statements: &[tributary_chain::Statement], account: AccountId) -> Amount {
-    let rows = statements.iter().flat_map(|statement| &statement.rows);
-    let last = rows.filter(|row| row.account == account).next_back();
+    let mut rows = statements.iter().flat_map(|statement| &statement.rows);
+    let last = rows.rfind(|row| row.account == account);
     last.map_or(Amount::new(0), |row| row.counters.received)
 }
 

@@ -153,6 +153,11 @@ impl Cluster {
         leaders.max().map(|(_, validator)| validator)
     }
 
+    pub fn is_leader(&self, validator: u16) -> bool {
+        let replica = self.nodes[usize::from(validator)].replica.as_ref();
+        replica.is_some_and(Replica::is_leader)
+    }
+
     /// Starts a replica from what its disk holds.
     pub fn start(&mut self, validator: u16) -> Result<(), StartError> {
         let node = &mut self.nodes[usize::from(validator)];

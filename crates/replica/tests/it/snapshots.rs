@@ -1,6 +1,8 @@
 //! Followers that fell behind the log get the whole state.
 
-use tributary_replica::{Limits, PeerError, PeerMessage, ReplicaConfig};
+use std::collections::BTreeMap;
+
+use tributary_replica::{Limits, PeerError, PeerMessage, ReplicaConfig, Reply};
 use tributary_types::Hash;
 use tributary_types::codec::decode_exact;
 
@@ -116,4 +118,49 @@ fn a_snapshot_that_does_not_fit_its_header_is_refused() {
     let message = decode_exact::<PeerMessage>(&offer).unwrap();
     cluster.act(behind, |replica| replica.handle_peer(leader, message).unwrap());
     assert_eq!(cluster.height(behind), cluster.height(leader));
+}
+
+#[test]
+fn crashes_and_partitions_with_short_logs_lose_nothing() {
+    for seed in 0..20 {
+        let mut cluster = short_logs(seed);
+        cluster.network.loss_permille = 20;
+        let mut requests = BTreeMap::new();
+        for number in 1..=80 {
+            for validator in cluster.validators() {
+                if cluster.is_leader(validator) {
+                    requests.insert(cluster.submit(validator, number), number);
+                }
+            }
+            let pause_ms = cluster.draw(40);
+            cluster.run(pause_ms);
+            let victim = u16::try_from(cluster.draw(3)).unwrap();
+            match cluster.draw(12) {
+                0 => cluster.isolate(victim),
+                1 | 2 => cluster.heal(),
+                3 => {
+                    cluster.crash_torn(victim);
+                    let pause_ms = cluster.draw(1_000);
+                    cluster.run(pause_ms);
+                    cluster.restart(victim);
+                }
+                _ => {}
+            }
+        }
+        cluster.heal();
+        cluster.network.loss_permille = 0;
+        cluster.commit(1_000);
+        cluster.settle();
+        let mut acknowledged = 0;
+        for (request, number) in requests {
+            if matches!(cluster.replies.get(&request), Some(Reply::Receipts { .. })) {
+                acknowledged += 1;
+                for validator in cluster.validators() {
+                    let ledger = cluster.replica(validator).ledger();
+                    assert!(ledger.payment(&issue_id(number, START)).is_some(), "seed {seed}");
+                }
+            }
+        }
+        assert!(acknowledged > 10, "seed {seed}: {acknowledged}");
+    }
 }
