@@ -15,7 +15,7 @@ use tributary_ledger::{ChainKind, ChainSpec, Genesis, Parameters};
 use tributary_routing::RouteTable;
 use tributary_service::keys;
 use tributary_service::tls::TlsPaths;
-use tributary_service::topology::{NodeEntry, NodeRole, ReplicaPlace, Topology};
+use tributary_service::topology::{NodeEntry, NodeRole, RelayEntry, ReplicaPlace, Topology};
 use tributary_transport::authority::CertificateAuthority;
 use tributary_transport::{Credentials, Endpoint, Expected, Identity, PeerLink, Role, RoleKind};
 use tributary_types::{AssetId, ChainId, InstitutionId, SigningKey, TimeMs};
@@ -78,13 +78,30 @@ impl Cluster {
         let limits = Limits::default();
         let cluster = Self { dir, genesis, topology, authority, nodes, runtime, limits };
         for node in &cluster.topology.nodes {
-            let identity = Identity { role: Role::Node, name: node.name.clone() };
-            let issued = cluster.authority.issue(&identity, CERTIFICATE_DAYS).unwrap();
-            let path = |kind: &str| cluster.dir.path().join(format!("{}.{kind}", node.name));
-            std::fs::write(path("pem"), issued.certificate_pem).unwrap();
-            std::fs::write(path("key"), issued.key_pem).unwrap();
+            cluster.issue(Role::Node, &node.name);
+        }
+        for relay in &cluster.topology.relays {
+            cluster.issue(Role::Relay, &relay.name);
         }
         cluster
+    }
+
+    fn issue(&self, role: Role, name: &str) {
+        let identity = Identity { role, name: name.to_owned() };
+        let issued = self.authority.issue(&identity, CERTIFICATE_DAYS).unwrap();
+        let tls = self.tls(name);
+        std::fs::write(tls.certificate, issued.certificate_pem).unwrap();
+        std::fs::write(tls.key, issued.key_pem).unwrap();
+    }
+
+    /// The files of one identity.
+    pub fn tls(&self, name: &str) -> TlsPaths {
+        let path = |file: &str| self.dir.path().join(file);
+        TlsPaths {
+            ca: path("ca.pem"),
+            certificate: path(&format!("{name}.pem")),
+            key: path(&format!("{name}.key")),
+        }
     }
 
     /// A cluster whose user chain runs.
@@ -109,11 +126,7 @@ impl Cluster {
             genesis: path("genesis.json"),
             topology: path("topology.toml"),
             data_dir: path(&format!("data-{}", entry.name)),
-            tls: TlsPaths {
-                ca: path("ca.pem"),
-                certificate: path(&format!("{}.pem", entry.name)),
-                key: path(&format!("{}.key", entry.name)),
-            },
+            tls: self.tls(&entry.name),
             replicas: entry.replicas.iter().map(replica).collect(),
             limits: self.limits.clone(),
         }
@@ -162,7 +175,7 @@ impl Cluster {
 
     /// Submits at whichever node leads, as a router would.
     pub fn submit(&self, batch: &Batch) -> Submitted {
-        let peers: Vec<_> = self.user_nodes().map(|node| self.router(node)).collect();
+        let peers: Vec<_> = self.nodes_of(batch.chain).map(|node| self.router(node)).collect();
         let request = NodeRequest::Submit(Canonical(batch.clone()));
         eventually("the batch has receipts", || {
             peers.iter().find_map(|peer| match peer.ask(&request) {
@@ -173,10 +186,15 @@ impl Cluster {
         })
     }
 
-    /// Asks whichever node leads.
+    /// Asks whichever node leads the user chain.
     pub fn query(&self, query: &Query) -> Answer {
-        let peers: Vec<_> = self.user_nodes().map(|node| self.router(node)).collect();
-        let request = NodeRequest::Query { chain: CHAIN, query: query.clone() };
+        self.query_chain(CHAIN, query)
+    }
+
+    /// Asks whichever node leads a chain.
+    pub fn query_chain(&self, chain: ChainId, query: &Query) -> Answer {
+        let peers: Vec<_> = self.nodes_of(chain).map(|node| self.router(node)).collect();
+        let request = NodeRequest::Query { chain, query: query.clone() };
         eventually("the leader answers", || {
             peers.iter().find_map(|peer| match peer.ask(&request) {
                 Ok(NodeReply::Answer(answer)) => Some(*answer),
@@ -185,10 +203,11 @@ impl Cluster {
         })
     }
 
-    /// Every node that runs a replica of the user chain.
-    pub fn user_nodes(&self) -> impl Iterator<Item = usize> {
-        let last = self.nodes.len() - 1;
-        (0..last).filter(|node| self.nodes[*node].is_some())
+    /// Every node that runs a replica of a chain.
+    pub fn nodes_of(&self, chain: ChainId) -> impl Iterator<Item = usize> {
+        let hosts = move |node: &NodeEntry| node.replicas.iter().any(|place| place.chain == chain);
+        (0..self.nodes.len())
+            .filter(move |node| self.nodes[*node].is_some() && hosts(&self.topology.nodes[*node]))
     }
 
     pub fn wait_until_ready(&self) {
@@ -276,7 +295,11 @@ fn topology(replicas: u16) -> Topology {
     });
     let hf = ReplicaPlace { chain: HF_CHAIN, validator: 0 };
     let nodes = user.chain([node(replicas, NodeRole::HfAggregator, hf)]).collect();
-    Topology { nodes, routers: Vec::new(), relays: Vec::new() }
+    let relay = |number: u16| RelayEntry {
+        name: format!("relay-{number}"),
+        http: address(2 * (replicas + 1) + number),
+    };
+    Topology { nodes, routers: Vec::new(), relays: (0..2).map(relay).collect() }
 }
 
 /// An address of this process's own: its id is in the address and the port.

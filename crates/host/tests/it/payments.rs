@@ -7,7 +7,8 @@ use tributary_chain::operation::{Action, OpenAccount, Operation};
 use tributary_ledger::Genesis;
 use tributary_types::payment::Payment;
 use tributary_types::{
-    AccountClass, AccountId, Amount, PaymentId, PaymentKind, PaymentRecord, Reference, Slot, TimeMs,
+    AccountClass, AccountId, Amount, ChainId, PaymentId, PaymentKind, PaymentRecord, Reference,
+    Slot, TimeMs,
 };
 
 use crate::cluster::{BANK, CHAIN, POUND, bank_key, now};
@@ -54,11 +55,20 @@ pub fn transfer(from: u64, to: u64, pence: u128) -> Payment {
 }
 
 pub fn batch(genesis: &Genesis, operations: Vec<Operation>, payments: Vec<Payment>) -> Batch {
-    let records = payments.iter().map(PaymentRecord::from).collect();
-    Batch::sign(&genesis.hash(), CHAIN, BANK, &bank_key(), operations, records, vec![])
+    batch_for(CHAIN, genesis, operations, payments)
 }
 
-fn payment(kind: PaymentKind, debit: AccountId, credit: AccountId, pence: u128) -> Payment {
+pub fn batch_for(
+    chain: ChainId,
+    genesis: &Genesis,
+    operations: Vec<Operation>,
+    payments: Vec<Payment>,
+) -> Batch {
+    let records = payments.iter().map(PaymentRecord::from).collect();
+    Batch::sign(&genesis.hash(), chain, BANK, &bank_key(), operations, records, vec![])
+}
+
+pub fn payment(kind: PaymentKind, debit: AccountId, credit: AccountId, pence: u128) -> Payment {
     Payment {
         id: fresh_id(),
         kind,

@@ -2,6 +2,7 @@
 
 use std::net::UdpSocket;
 
+use bytes::Bytes;
 use tributary_transport::Role;
 use tributary_types::InstitutionId;
 use tributary_wire::Canonical;
@@ -108,17 +109,21 @@ fn a_full_queue_is_told_at_once() {
         peer: HF_CHAIN,
         after: u64::MAX,
         acknowledged: u64::MAX,
-        wait_ms: 5_000,
+        wait_ms: 500,
     };
-    let held = {
-        let (link, payload) = (relay.clone(), tributary_wire::encode(&wait));
-        cluster.runtime.spawn(async move { link.request(payload).await })
-    };
-    let query = NodeRequest::Query { chain: CHAIN, query: Query::Books };
-    let router = cluster.router(0);
-    crate::cluster::eventually("the second waiter is refused", || match router.ask(&query) {
-        Ok(NodeReply::Error(NodeError::Overloaded { retry_after_ms })) => Some(retry_after_ms),
-        _ => None,
+    let (first, second) = cluster.runtime.block_on(async {
+        let payload = tributary_wire::encode(&wait);
+        let (one, two) = (relay.request(payload.clone()), relay.request(payload));
+        tokio::pin!(one, two);
+        // One of them waits, whichever came first; the other is answered.
+        tokio::select! {
+            answered = &mut one => (answered, two.await),
+            answered = &mut two => (answered, one.await),
+        }
     });
-    held.abort();
+    let reply = |bytes: Bytes| tributary_wire::decode::<NodeReply>(&bytes).unwrap();
+    let first = reply(first.unwrap());
+    assert!(matches!(first, NodeReply::Error(NodeError::Overloaded { .. })), "{first:?}");
+    assert_eq!(reply(second.unwrap()), NodeReply::Outgoing(None));
+    assert!(serves(&cluster));
 }

@@ -106,7 +106,7 @@ fn a_leader_that_is_stopped_in_order_hands_over() {
     cluster.submit(&open_and_issue(&cluster.genesis, 0..2));
     let leader = |cluster: &Cluster| {
         eventually("a leader is known", || {
-            let node = cluster.user_nodes().next()?;
+            let node = cluster.nodes_of(CHAIN).next()?;
             let request = NodeRequest::Query { chain: CHAIN, query: Query::Status };
             let Ok(NodeReply::Answer(answer)) = cluster.router(node).ask(&request) else {
                 return None;
