@@ -16,6 +16,7 @@ use thiserror::Error;
 
 use crate::authority::SERVER_NAME;
 use crate::identity::{Identity, IdentityError};
+use crate::reset::ResetSecret;
 
 /// The application protocol; peers of another version do not connect.
 const PROTOCOL: &[u8] = b"tributary/1";
@@ -69,6 +70,7 @@ pub struct Credentials {
     identity: Identity,
     server: Arc<QuicServerConfig>,
     client: Arc<QuicClientConfig>,
+    reset: ResetSecret,
 }
 
 impl std::fmt::Debug for Credentials {
@@ -123,6 +125,10 @@ impl Credentials {
         Arc::clone(&self.client)
     }
 
+    pub(crate) const fn reset(&self) -> ResetSecret {
+        self.reset
+    }
+
     fn build(
         ca: (&[u8], &str),
         certificate: (&[u8], &str),
@@ -135,6 +141,7 @@ impl Credentials {
             let (path, reason) = (key_path.to_owned(), error.to_string());
             CredentialsError::NotPem { path, what: "private key", reason }
         })?;
+        let reset = ResetSecret::of(key.secret_der());
         let identity = Identity::of_certificate(&chain[0])?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let roots = Arc::new(roots(&ca, &identity)?);
@@ -166,6 +173,7 @@ impl Credentials {
             identity,
             server: Arc::new(server.try_into().map_err(|error| key_error(&error))?),
             client: Arc::new(client.try_into().map_err(|error| key_error(&error))?),
+            reset,
         })
     }
 }

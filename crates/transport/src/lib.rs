@@ -40,6 +40,7 @@ pub mod limits;
 mod link;
 mod listener;
 mod refusals;
+mod reset;
 mod socket;
 mod stats;
 mod stream;

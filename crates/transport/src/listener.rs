@@ -92,7 +92,7 @@ impl Listener {
         let other =
             |reason: std::io::Error| BindError::Other { address, reason: reason.to_string() };
         let endpoint = quinn::Endpoint::new(
-            quinn::EndpointConfig::default(),
+            credentials.reset().endpoint_config(),
             Some(server_config(credentials)),
             socket,
             Arc::new(quinn::TokioRuntime),

@@ -1,0 +1,41 @@
+//! A listener that is killed, and one that takes its place.
+
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
+use tokio::time::timeout;
+use tributary_transport::{Endpoint, Expected, Listener, RequestError, Role, RoleKind, limits};
+
+use crate::harness::{Authority, NEVER_ANSWERED, Recorder, eventually};
+
+/// Without being told a peer would notice after [`limits::IDLE_WAIT`].
+const TOLD_WITHIN: Duration = Duration::from_secs(5);
+const _: () = assert!(TOLD_WITHIN.as_secs() < limits::IDLE_WAIT.as_secs());
+
+#[test]
+fn peers_of_a_killed_listener_are_told_by_the_one_that_takes_its_place() {
+    let (authority, peers, killed) =
+        (Authority::new(), Runtime::new().unwrap(), Runtime::new().unwrap());
+    let credentials = authority.credentials(Role::Node, "a");
+    let recorder = Recorder::new("node/a");
+    let bind = |address| Listener::bind(address, &credentials, recorder.clone()).unwrap();
+    let first = {
+        let _on = killed.enter();
+        bind("127.0.0.1:0".parse().unwrap())
+    };
+    let address = first.local_addr().unwrap();
+    peers.block_on(async {
+        let endpoint = Endpoint::client(&authority.credentials(Role::Relay, "r")).unwrap();
+        let link = endpoint.connect(address, Expected::any(RoleKind::Node));
+        let waiting = link.clone();
+        let waiting = tokio::spawn(async move { waiting.request(NEVER_ANSWERED).await });
+        eventually("the request arrives", || recorder.requests() == 1).await;
+        // No task is left that could say farewell.
+        killed.shutdown_background();
+        drop(first);
+        let _second = bind(address);
+        let answer = timeout(TOLD_WITHIN, waiting).await.unwrap().unwrap();
+        assert_eq!(answer, Err(RequestError::Lost(address)));
+        assert_eq!(link.request("hello").await.unwrap(), "node/a says hello");
+    });
+}
