@@ -1,4 +1,5 @@
-//! When a checkpoint is due. One at a time; the first one is the whole state.
+//! When a checkpoint is due, and how much of the log stays behind it. One at a
+//! time; the first one is the whole state.
 
 use crate::config::Limits;
 
@@ -12,11 +13,25 @@ pub(crate) struct Checkpoints {
     saving: Option<u64>,
     /// Whether storage holds a complete state that changed pages add to.
     has_base: bool,
+    /// Index of the last durable checkpoint; 0 for none.
+    durable: u64,
+    /// The log's files take too much space: no tail is kept behind the next
+    /// checkpoint.
+    space_wanted: bool,
 }
 
 impl Checkpoints {
-    pub fn new(limits: Limits, has_base: bool) -> Self {
-        Self { limits, blocks: 0, bytes: 0, saving: None, has_base }
+    /// With the index of the restored checkpoint, if there was one.
+    pub fn new(limits: Limits, restored: Option<u64>) -> Self {
+        Self {
+            limits,
+            blocks: 0,
+            bytes: 0,
+            saving: None,
+            has_base: restored.is_some(),
+            durable: restored.unwrap_or(0),
+            space_wanted: false,
+        }
     }
 
     /// A block was executed.
@@ -28,7 +43,8 @@ impl Checkpoints {
     /// Whether a checkpoint is to be saved now.
     pub fn is_due(&self) -> bool {
         let grown = self.bytes >= self.limits.checkpoint_after_bytes
-            || self.blocks >= self.limits.checkpoint_after_blocks;
+            || self.blocks >= self.limits.checkpoint_after_blocks
+            || (self.space_wanted && self.blocks > 0);
         self.saving.is_none() && grown
     }
 
@@ -41,8 +57,62 @@ impl Checkpoints {
         !std::mem::replace(&mut self.has_base, true)
     }
 
-    /// A checkpoint is durable.
-    pub fn saved(&mut self, index: u64) {
+    /// The log's files take too much space.
+    pub fn want_space(&mut self) {
+        self.space_wanted = true;
+    }
+
+    /// A checkpoint is durable. Returns the bytes of entries to keep behind it.
+    pub fn saved(&mut self, index: u64) -> usize {
         self.saving = self.saving.filter(|saving| *saving > index);
+        self.durable = self.durable.max(index);
+        let is_last = self.saving.is_none() && self.blocks == 0;
+        let tail_bytes = if self.space_wanted { 0 } else { self.limits.log_tail_bytes };
+        self.space_wanted &= !is_last;
+        tail_bytes
+    }
+
+    /// Index of the last durable checkpoint; 0 for none.
+    pub fn durable(&self) -> u64 {
+        self.durable
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits() -> Limits {
+        let (checkpoint_after_blocks, log_tail_bytes) = (10, 500);
+        Limits { checkpoint_after_blocks, log_tail_bytes, ..Limits::default() }
+    }
+
+    fn executed(checkpoints: &mut Checkpoints, blocks: u64) -> bool {
+        (0..blocks).for_each(|_| checkpoints.executed(100));
+        checkpoints.is_due()
+    }
+
+    #[test]
+    fn one_is_saved_at_a_time_and_the_first_is_complete() {
+        let mut checkpoints = Checkpoints::new(limits(), None);
+        assert!(!executed(&mut checkpoints, 9));
+        assert!(executed(&mut checkpoints, 1));
+        assert!(checkpoints.begin(10));
+        assert!(!executed(&mut checkpoints, 10), "one is being saved");
+        assert_eq!(checkpoints.saved(10), 500);
+        assert!(checkpoints.is_due());
+        assert!(!checkpoints.begin(20));
+        assert!(!Checkpoints::new(limits(), Some(7)).begin(17));
+    }
+
+    #[test]
+    fn wanted_space_brings_the_next_one_forward_and_leaves_no_tail() {
+        let mut checkpoints = Checkpoints::new(limits(), None);
+        checkpoints.want_space();
+        assert!(!checkpoints.is_due(), "there is nothing to save");
+        assert!(executed(&mut checkpoints, 1));
+        checkpoints.begin(1);
+        assert_eq!(checkpoints.saved(1), 0);
+        assert!(!executed(&mut checkpoints, 1), "space was made");
     }
 }

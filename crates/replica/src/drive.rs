@@ -161,12 +161,19 @@ impl Replica {
 
     /// Saves the state as executed up to `position`: what changed since the
     /// last time, or all of it the first time.
-    fn save_checkpoint(&mut self, position: LogPosition) {
+    pub(crate) fn save_checkpoint(&mut self, position: LogPosition) {
         let complete = self.checkpoints.begin(position.index);
         let changed = self.ledger.take_dirty_pages();
         let pages = if complete { self.ledger.all_pages() } else { changed };
         let header = self.ledger.header().clone();
         let checkpoint = Checkpoint { index: position.index, term: position.term, header, pages };
         self.emit(Effect::SaveCheckpoint { checkpoint, complete });
+    }
+
+    /// Drops entries behind the durable checkpoint at `index`.
+    pub(crate) fn cut_log(&mut self, index: u64, tail_bytes: usize) {
+        if let Some((number, write)) = self.engine.checkpointed(index, tail_bytes) {
+            self.emit(Effect::Persist(number, write));
+        }
     }
 }

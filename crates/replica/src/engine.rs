@@ -199,14 +199,15 @@ impl Engine {
         self.unpersisted.persisted(number);
     }
 
-    /// A checkpoint at `index` is durable; entries behind it may go, except a
-    /// tail of `tail_bytes`.
-    pub fn checkpointed(&mut self, index: u64, tail_bytes: usize) {
+    /// A checkpoint at `index` is durable; entries behind it go, except a tail
+    /// of `tail_bytes`. Returns the write that says so to the disk.
+    pub fn checkpointed(&mut self, index: u64, tail_bytes: usize) -> Option<(u64, LogWrite)> {
         self.unpersisted.checkpointed(index);
-        if let Some(compact_to) = self.raw.store().compaction_before(index, tail_bytes) {
-            self.raw.mut_store().compact(compact_to);
-            self.unpersisted.compact(compact_to);
-        }
+        let compact_to = self.raw.store().compaction_before(index, tail_bytes)?;
+        self.raw.mut_store().compact(compact_to);
+        let chain = self.config.chain;
+        let write = LogWrite { chain, compact_to: Some(compact_to), ..LogWrite::default() };
+        Some((self.unpersisted.last_number(), write))
     }
 
     /// All entries up to `index` are executed.

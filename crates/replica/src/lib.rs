@@ -14,6 +14,7 @@
 //! handle_read(RequestId)
 //! handle_persisted(number: u64)                 answers Effect::Persist
 //! handle_checkpointed(index: u64)               answers Effect::SaveCheckpoint
+//! handle_space_wanted()                         the log's files take too much space
 //! handle_snapshot_sent(to: u16)                 answers Effect::SendSnapshot
 //! handle_snapshot_failed(to: u16)
 //! handle_peer_unreachable(peer: u16)

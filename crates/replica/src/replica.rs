@@ -97,7 +97,7 @@ impl Replica {
         let executed = restored.checkpoint.as_ref().map_or(LogPosition::default(), |checkpoint| {
             LogPosition { index: checkpoint.index, term: checkpoint.term }
         });
-        let is_saved = restored.checkpoint.is_some();
+        let saved = restored.checkpoint.as_ref().map(|checkpoint| checkpoint.index);
         let ledger = recover_ledger(genesis, config.chain, restored.checkpoint)?;
         let validators = ledger.validator_set().keys().len();
         config.check_identity(ledger.validator_set())?;
@@ -132,7 +132,7 @@ impl Replica {
             pending: Pending::new(config.limits),
             in_flight: VecDeque::new(),
             reads: Reads::default(),
-            checkpoints: Checkpoints::new(config.limits, is_saved),
+            checkpoints: Checkpoints::new(config.limits, saved),
             offered: None,
             certified_before,
             now: None,
@@ -204,10 +204,24 @@ impl Replica {
     /// The checkpoint at raft index `index` is durable.
     pub fn handle_checkpointed(&mut self, index: u64) {
         if !self.is_stopped() {
-            self.checkpoints.saved(index);
-            self.engine.checkpointed(index, self.config.limits.log_tail_bytes);
+            let tail_bytes = self.checkpoints.saved(index);
+            self.cut_log(index, tail_bytes);
             self.drive();
         }
+    }
+
+    /// The files of the log take too much space, and this chain's entries keep
+    /// them in place: saves a checkpoint now and cuts the whole log behind it.
+    pub fn handle_space_wanted(&mut self) {
+        if self.is_stopped() {
+            return;
+        }
+        self.checkpoints.want_space();
+        self.cut_log(self.checkpoints.durable(), 0);
+        if self.checkpoints.is_due() {
+            self.save_checkpoint(self.engine.log().applied());
+        }
+        self.drive();
     }
 
     /// A snapshot has left this node completely.

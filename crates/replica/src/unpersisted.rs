@@ -54,13 +54,14 @@ struct Waiting {
 #[derive(Debug, Default)]
 pub(crate) struct Unpersisted {
     steps: VecDeque<Waiting>,
-    /// The next write drops entries up to here.
-    compact_to: Option<u64>,
+    /// Number of the last step.
+    last_number: u64,
 }
 
 impl Unpersisted {
     pub fn push(&mut self, step: Step) {
         let Step { number, write, installs, messages } = step;
+        self.last_number = number;
         self.steps.push_back(Waiting {
             durable: Durable { number, installed: installs, messages },
             write: write.map_or(WriteState::Done, WriteState::Held),
@@ -68,9 +69,9 @@ impl Unpersisted {
         });
     }
 
-    /// Has the next write drop entries up to and including `index`.
-    pub fn compact(&mut self, index: u64) {
-        self.compact_to = self.compact_to.max(Some(index));
+    /// Number of the last step: a write that belongs to no step goes by it.
+    pub fn last_number(&self) -> u64 {
+        self.last_number
     }
 
     /// All writes up to `number` are durable.
@@ -94,10 +95,8 @@ impl Unpersisted {
         let mut issued = Vec::new();
         for step in self.steps.iter_mut().take_while(|step| step.checkpoint.is_none()) {
             if let WriteState::Held(write) = &mut step.write {
-                let mut write = std::mem::take(write);
-                write.compact_to = write.compact_to.max(self.compact_to.take());
+                issued.push((step.durable.number, std::mem::take(write)));
                 step.write = WriteState::Issued;
-                issued.push((step.durable.number, write));
             }
         }
         issued
@@ -164,16 +163,5 @@ mod tests {
         assert_eq!(issued(&mut queue), [2, 3]);
         queue.persisted(3);
         assert_eq!(durable(&mut queue), [1, 2, 3]);
-    }
-
-    #[test]
-    fn compaction_goes_with_the_next_write_once() {
-        let mut queue = queue([]);
-        queue.compact(7);
-        queue.compact(5);
-        queue.push(step(1, true, None));
-        queue.push(step(2, true, None));
-        let cuts: Vec<_> = queue.issue().into_iter().map(|(_, write)| write.compact_to).collect();
-        assert_eq!(cuts, [Some(7), None]);
     }
 }

@@ -46,6 +46,23 @@ fn a_checkpoint_and_the_log_behind_it_give_the_state_back() {
 }
 
 #[test]
+fn wanted_space_cuts_the_whole_log_of_an_idle_chain() {
+    let mut cluster = Cluster::new(1, 1);
+    for number in 1..=5 {
+        cluster.commit(number);
+    }
+    cluster.run(100);
+    assert!(cluster.disk(0).log_length() > 5);
+    cluster.act(0, Replica::handle_space_wanted);
+    cluster.run(100);
+    assert_eq!(cluster.disk(0).log_length(), 0);
+    cluster.crash(0);
+    cluster.restart(0);
+    assert_eq!(cluster.height(0), 5);
+    cluster.commit(6);
+}
+
+#[test]
 fn changed_pages_add_up_to_the_whole_state() {
     let (cluster, restored) = restored(12, 2);
     let header = cluster.replica(0).ledger().header().clone();
