@@ -1,7 +1,7 @@
 //! Payments per second through `Ledger::execute`, roots included, on one core.
 //!
 //! ```text
-//! cargo run --release -p tributary-ledger --example throughput [ACCOUNTS]
+//! cargo run --release -p tributary-ledger --example execution [ACCOUNTS]
 //! ```
 //!
 //! One user chain in memory, without a settlement in between; every block is a
