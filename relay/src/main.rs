@@ -25,12 +25,11 @@ fn main() -> ExitCode {
 fn run(arguments: &ServiceArgs) -> Result<(), Box<dyn std::error::Error>> {
     telemetry::install_logs()?;
     let config: RelayConfig = settings::load(arguments)?;
-    let shown = config.clone();
     let checked = Checked::load(config)?;
     if arguments.check {
         return Ok(());
     }
-    settings::log_effective(&shown);
+    settings::log_effective(&checked.config);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(serve(&checked))
 }

@@ -61,7 +61,8 @@ pub enum StartError {
 /// A configuration with everything that it names.
 #[derive(Debug)]
 pub struct Checked {
-    config: RelayConfig,
+    /// As loaded.
+    pub config: RelayConfig,
     genesis: Genesis,
     topology: Topology,
     credentials: Credentials,

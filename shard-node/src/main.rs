@@ -27,12 +27,12 @@ fn main() -> ExitCode {
 fn run(arguments: &ServiceArgs) -> Result<(), Box<dyn std::error::Error>> {
     telemetry::install_logs()?;
     let config: NodeConfig = settings::load(arguments)?;
+    let checked = Checked::load(config, ROLE)?;
     if arguments.check {
-        Checked::load(config, ROLE)?;
         return Ok(());
     }
-    settings::log_effective(&config);
+    settings::log_effective(&checked.config);
     let metrics = telemetry::install_metrics()?;
-    Host::start(config, ROLE, Some(metrics))?.run()?;
+    Host::start(checked, Some(metrics))?.run()?;
     Ok(())
 }

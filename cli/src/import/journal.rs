@@ -21,6 +21,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use tributary_client::{Hash, OutcomeCode, PaymentId};
 
+/// Digits of the cluster's hash in the name of its journal.
+const HASH_DIGITS: usize = 16;
+
 /// What the journal knows of one reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Entry {
@@ -42,10 +45,12 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Where the journal of the cluster in `directory` lies: beside it.
-    pub fn path_of(directory: &Path) -> PathBuf {
+    /// Where the journal of the cluster in `directory` lies: beside it. Its name
+    /// holds the beginning of the cluster's hash, so that another cluster in the
+    /// same directory never takes it for its own.
+    pub fn path_of(directory: &Path, cluster: &Hash) -> PathBuf {
         let mut name = directory.file_name().unwrap_or_default().to_os_string();
-        name.push(".import-journal");
+        name.push(format!(".{}.import-journal", &cluster.to_string()[..HASH_DIGITS]));
         directory.with_file_name(name)
     }
 

@@ -64,7 +64,7 @@ pub async fn run(
     let openings_wanted = (arguments.opening_customers, arguments.opening_merchants);
     let plan = plan(&rows.rows, openings_wanted.0, openings_wanted.1)?;
     let root = root.canonicalize().with_context(|| format!("cannot find {}", root.display()))?;
-    let mut journal = Journal::open(Journal::path_of(&root))?;
+    let mut journal = Journal::open(Journal::path_of(&root, client.cluster()))?;
     let client = client.with_deadline(ANSWER_WAIT);
     let stopped = stop_on_interrupt();
     let is_stopped = move || stopped.load(Ordering::Relaxed);

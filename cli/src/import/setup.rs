@@ -1,7 +1,5 @@
 //! Before the rows: accounts are opened and given their opening money.
 
-use std::time::{Duration, Instant};
-
 use anyhow::{Context, Result, bail};
 use tributary_client::{
     AccountId, AssetCode, AssetId, Client, FloatPolicy, Operation, OutcomeCode, PaymentDraft,
@@ -11,11 +9,6 @@ use tributary_client::{
 use super::plan::{Opening, Plan, PlannedAccount};
 use super::submit::Item;
 use super::{run::content_of, run::reference_of};
-
-/// How long opened merchants may take to be known on every user chain.
-const PROXIES_WAIT: Duration = Duration::from_secs(60);
-/// Between two looks.
-const PROXIES_POLL: Duration = Duration::from_millis(10);
 
 /// The number of a currency.
 pub fn asset(client: &Client, code: AssetCode) -> Result<AssetId> {
@@ -35,7 +28,7 @@ pub async fn open(client: &Client, plan: &Plan) -> Result<()> {
         operations.push(client.account_opening(&customer.name, asset, None));
     }
     operate(client, &operations).await?;
-    wait_for_proxies(client).await
+    Ok(client.announced().await?)
 }
 
 async fn operate(client: &Client, operations: &[Operation]) -> Result<()> {
@@ -43,26 +36,6 @@ async fn operate(client: &Client, operations: &[Operation]) -> Result<()> {
         let code = result.with_context(|| format!("{:?}", operation.action))?.receipt.code;
         if code != OutcomeCode::Committed {
             bail!("{code}: {:?}", operation.action);
-        }
-    }
-    Ok(())
-}
-
-/// Waits until every user chain has received what the HF chain has sent by now.
-async fn wait_for_proxies(client: &Client) -> Result<()> {
-    let hf_chain = client.genesis().hf_chain();
-    let deadline = Instant::now() + PROXIES_WAIT;
-    for sent in client.channels(hf_chain).await?.value {
-        loop {
-            let channels = client.channels(sent.peer).await?.value;
-            let received = channels.iter().find(|channel| channel.peer == hf_chain);
-            if received.is_some_and(|channel| channel.received >= sent.sent) {
-                break;
-            }
-            if Instant::now() > deadline {
-                bail!("merchants did not reach chain {} within {PROXIES_WAIT:?}", sent.peer);
-            }
-            tokio::time::sleep(PROXIES_POLL).await;
         }
     }
     Ok(())

@@ -2,21 +2,17 @@
 //! there is a final outcome.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use indicatif::ProgressBar;
 use tributary_client::{
-    Client, Hash, ItemError, OutcomeCode, PaymentDraft, PaymentId, Verdict, new_payment_id,
+    ChainId, Client, Hash, ItemError, OutcomeCode, PaymentDraft, PaymentId, Verdict, new_payment_id,
 };
 
 use super::journal::Journal;
-use crate::commands::payment::until_final;
 
 /// Payments of one request.
 const CHUNK_PAYMENTS: usize = 8_192;
-/// How long a refund may wait for its merchant's money at the end.
-const FINAL_WAIT: Duration = Duration::from_secs(60);
 
 /// A payment without an id, and the reference that stands for it.
 #[derive(Debug, Clone)]
@@ -67,9 +63,10 @@ pub async fn submit(
         journal.sync()?;
         progress.set_position(progress.position().max(tally.done_before + tally.submitted));
     }
-    for id in pending {
-        let code = finish_pending(client, id).await?;
-        journal.finish(id, code)?;
+    let finals = client.finals(&pending).await.context("repeat the import later")?;
+    for ((id, _), located) in pending.iter().zip(finals) {
+        let code = located.receipt.code;
+        journal.finish(*id, code)?;
         *tally.outcomes.entry(code.as_str()).or_default() += 1;
     }
     journal.sync()?;
@@ -117,14 +114,14 @@ async fn submit_once(
     journal: &mut Journal,
     drafts: &[(String, PaymentDraft)],
     tally: &mut Tally,
-    pending: &mut Vec<PaymentId>,
+    pending: &mut Vec<(PaymentId, ChainId)>,
 ) -> Result<Vec<(String, PaymentDraft)>> {
     let payments: Vec<_> = drafts.iter().map(|(_, draft)| *draft).collect();
     let results = client.pay(&payments).await;
     let mut again = Vec::new();
     for ((reference, draft), result) in drafts.iter().zip(results) {
-        let mut code = match result {
-            Ok(outcome) => outcome.receipt.code,
+        let (mut code, mut chain) = match result {
+            Ok(outcome) => (outcome.receipt.code, outcome.chain),
             Err(ItemError::Unanswered { last, .. }) => {
                 bail!("{reference} has no answer ({last}); repeat the import to complete it")
             }
@@ -132,7 +129,7 @@ async fn submit_once(
         };
         if code == OutcomeCode::Expired {
             match earlier_outcome(client, draft.id()).await? {
-                Some(earlier) => code = earlier,
+                Some(earlier) => (code, chain) = earlier,
                 None => {
                     let content = journal.entry(reference).map(|entry| entry.content);
                     let id = new_payment_id();
@@ -143,7 +140,7 @@ async fn submit_once(
             }
         }
         if code.is_pending() {
-            pending.push(draft.id());
+            pending.push((draft.id(), chain));
             continue;
         }
         journal.finish(draft.id(), code)?;
@@ -155,19 +152,12 @@ async fn submit_once(
 
 /// What an expired id came to when it was first submitted; `None` if it never
 /// executed and never will.
-async fn earlier_outcome(client: &Client, id: PaymentId) -> Result<Option<OutcomeCode>> {
+async fn earlier_outcome(client: &Client, id: PaymentId) -> Result<Option<(OutcomeCode, ChainId)>> {
     match client.payment(id).await?.verdict {
         Verdict::Committed(at) | Verdict::Refused(at) | Verdict::Pending(at) => {
-            Ok(Some(at.receipt.code))
+            Ok(Some((at.receipt.code, at.chain)))
         }
         Verdict::NeverExecuted => Ok(None),
         Verdict::NotSeen { .. } => bail!("payment {id} may still execute; repeat the import later"),
-    }
-}
-
-async fn finish_pending(client: &Client, id: PaymentId) -> Result<OutcomeCode> {
-    match until_final(client, id, FINAL_WAIT).await?.verdict {
-        Verdict::Committed(at) | Verdict::Refused(at) => Ok(at.receipt.code),
-        _ => bail!("payment {id} is still not final after {FINAL_WAIT:?}; repeat the import later"),
     }
 }

@@ -3,7 +3,7 @@
 use thiserror::Error;
 use tributary_ledger::books::BooksError;
 use tributary_transport::Identity;
-use tributary_types::{AccountName, ChainId, Hash};
+use tributary_types::{AccountName, ChainId, Hash, OutcomeCode, PaymentId};
 
 /// The client could not join the cluster.
 #[derive(Debug, Error)]
@@ -66,18 +66,46 @@ pub enum ResolveError {
     Ask(#[from] AskError),
 }
 
-/// Waiting for settlement ended without it.
+/// Waiting for messages between chains ended without them.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum SettledError {
     /// The deadline passed first.
-    #[error("chain {chain} is not settled after {waited_ms} ms: {missing}")]
+    #[error("chain {chain} is not done after {waited_ms} ms: {missing}")]
     Deadline {
-        /// A chain that is not.
+        /// The user chain that is waited for.
         chain: ChainId,
         /// How long was waited.
         waited_ms: u64,
         /// What was still missing.
         missing: String,
+    },
+    /// A question failed.
+    #[error(transparent)]
+    Ask(#[from] AskError),
+}
+
+/// A payment did not become final.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum FinalError {
+    /// The deadline passed first.
+    #[error("payment {id} on chain {chain} is still {code} after {waited_ms} ms")]
+    Deadline {
+        /// Which.
+        id: PaymentId,
+        /// Where.
+        chain: ChainId,
+        /// What it waits for.
+        code: OutcomeCode,
+        /// How long was waited.
+        waited_ms: u64,
+    },
+    /// The chain has no outcome of it.
+    #[error("chain {chain} knows no payment {id}")]
+    Unknown {
+        /// Which.
+        id: PaymentId,
+        /// Where.
+        chain: ChainId,
     },
     /// A question failed.
     #[error(transparent)]

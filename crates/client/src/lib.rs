@@ -12,9 +12,11 @@
 //! | [`Client::set_status`], [`Client::set_float`], [`Client::register`] | changes one thing |
 //! | [`Client::sign_batches`], [`Client::forward`] | signs and submits without the router's key |
 //! | [`Client::payment`] | what became of an id: always a definite answer |
+//! | [`Client::finals`] | waits until payments that were pending are final |
 //! | [`Client::account`], [`Client::history`] | a user account and its payments, newest first |
 //! | [`Client::merchant`], [`Client::merchants`] | a merchant everywhere; all merchants, by pages |
 //! | [`Client::settled`] | waits until what is committed now has reached the HF chain |
+//! | [`Client::announced`] | waits until merchants opened now are known on every user chain |
 //! | [`Client::books`] | the conservation check over all chains |
 //! | [`Client::chains`] | every chain: leader, height, term, channels |
 //! | [`Client::prove_payment`], [`Client::prove_balance`] | proofs to verify offline |
@@ -74,7 +76,7 @@ pub use accounts::{MerchantPages, MerchantReport};
 pub use chains::ChainOverview;
 pub use client::{AsOf, Client};
 pub use draft::PaymentDraft;
-pub use error::{AskError, CheckBooksError, ConnectError, ResolveError, SettledError};
+pub use error::{AskError, CheckBooksError, ConnectError, FinalError, ResolveError, SettledError};
 pub use id::{new_payment_id, wall_clock};
 pub use operations::operation;
 pub use proofs::{verify_balance, verify_outcome};

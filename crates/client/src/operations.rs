@@ -57,7 +57,8 @@ impl Client {
         self.operate_one(self.account_opening(name, asset, owner)).await
     }
 
-    /// Opens a merchant; its proxies follow by channel a moment later.
+    /// Opens a merchant; its proxies follow by channel a moment later: see
+    /// [`Client::announced`].
     ///
     /// # Errors
     /// [`ItemError`] if there is no receipt.

@@ -1,10 +1,12 @@
-//! Waiting until what is committed now has reached the HF chain.
+//! Waiting until what is committed now has reached the HF chain, or from there
+//! the user chains.
 //!
 //! A user chain is asked how high it is. It has settled that height once
 //! nothing unsettled is that old; the statement that says so has the number
 //! that the chain had sent by then. The HF chain has received it once its
 //! cursor for that chain is there. All questions are answered by leaders that
 //! made sure that they lead, so nothing committed before the call is missed.
+//! The other way it is simpler: everything that the HF chain has sent counts.
 
 use std::time::Duration;
 
@@ -33,9 +35,26 @@ impl Client {
             let status = self.settlement(chain).await?;
             asked.push((chain, status.height, status));
         }
+        let hf_chain = self.genesis().hf_chain();
         for (chain, height, status) in asked {
             let sent = self.wait_until_sent(chain, height, status, begin).await?;
-            self.wait_until_received(chain, sent, begin).await?;
+            self.wait_until_received((chain, hf_chain), sent, begin).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until everything that the HF chain has announced when this is
+    /// called is known on the user chains: merchants that were opened, frozen
+    /// or closed, floats, assets, institutions and keys.
+    ///
+    /// # Errors
+    /// [`SettledError`] if a chain does not answer, or if it takes longer than
+    /// the client's deadline.
+    pub async fn announced(&self) -> Result<(), SettledError> {
+        let begin = Instant::now();
+        let hf_chain = self.genesis().hf_chain();
+        for channel in self.channels(hf_chain).await?.value {
+            self.wait_until_received((hf_chain, channel.peer), channel.sent, begin).await?;
         }
         Ok(())
     }
@@ -85,22 +104,24 @@ impl Client {
         }
     }
 
+    /// Waits until the second chain has received message `sent` of the first.
     async fn wait_until_received(
         &self,
-        chain: ChainId,
+        (from, to): (ChainId, ChainId),
         sent: u64,
         begin: Instant,
     ) -> Result<(), SettledError> {
-        let hf_chain = self.genesis().hf_chain();
+        let user_chain = if from == self.genesis().hf_chain() { to } else { from };
         loop {
-            let channels = self.channels(hf_chain).await?.value;
-            let channel = channels.iter().find(|channel| channel.peer == chain);
+            let channels = self.channels(to).await?.value;
+            let channel = channels.iter().find(|channel| channel.peer == from);
             let received = channel.map_or(0, |channel| channel.received);
             if received >= sent {
                 return Ok(());
             }
-            let missing = format!("the HF chain has received {received} of {sent} messages");
-            self.pause(chain, begin, missing).await?;
+            let missing =
+                format!("chain {to} has received {received} of {sent} messages of chain {from}");
+            self.pause(user_chain, begin, missing).await?;
         }
     }
 

@@ -10,11 +10,9 @@ use tokio::runtime::Runtime;
 use tributary_service::observe::Readiness;
 use tributary_service::shutdown::{Deaths, stop_signal};
 use tributary_service::telemetry::MetricsHandle;
-use tributary_service::topology::NodeRole;
 use tributary_transport::Listener;
 
 use crate::checked::Checked;
-use crate::config::NodeConfig;
 use crate::error::{HostError, StartError};
 use crate::readiness::NodeReadiness;
 use crate::stop::Stop;
@@ -47,17 +45,12 @@ impl std::fmt::Debug for Host {
 }
 
 impl Host {
-    /// Checks the configuration and starts the node. `role` is what the program
-    /// is for; `metrics` is what `/metrics` shows.
+    /// Starts a node; `metrics` is what `/metrics` shows.
     ///
     /// # Errors
     /// [`StartError`], one sentence; data on disk are as they were.
-    pub fn start(
-        config: NodeConfig,
-        role: NodeRole,
-        metrics: Option<MetricsHandle>,
-    ) -> Result<Self, StartError> {
-        crate::wiring::start(Checked::load(config, role)?, metrics)
+    pub fn start(checked: Checked, metrics: Option<MetricsHandle>) -> Result<Self, StartError> {
+        crate::wiring::start(checked, metrics)
     }
 
     /// Where it listens for QUIC.

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use tributary_client::{
     AccountClass, AccountName, AccountStatus, Amount, BlockHeight, BooksReport, ChainId,
-    ChannelStatus, FloatPolicy, MerchantView, PaymentId, Position, ReplicaStatus, ResolveError,
-    SettledError, SettlementStatus, TimeMs, Verdict,
+    ChannelStatus, FloatPolicy, MerchantView, OutcomeCode, PaymentId, Position, Receipt,
+    ReplicaStatus, ResolveError, SettledError, SettlementStatus, TimeMs, Verdict,
 };
 use tributary_ledger::Balance;
 use tributary_ledger::books::ChannelBooks;
 use tributary_types::{AccountId, Slot};
-use tributary_wire::query::{Answer, AnswerValue, PAGE_ENTRIES_MAX, Query};
+use tributary_wire::query::{Answer, AnswerValue, PAGE_ENTRIES_MAX, PaymentFound, Query};
 use tributary_wire::router::{RouterError, RouterReply, RouterRequest};
 
 use crate::router::{ASSET, HF_CHAIN, INSTITUTION, Setup, USER_CHAINS, answer, read};
@@ -47,8 +47,69 @@ async fn an_id_is_asked_of_every_chain() {
     let until = TimeMs::new(7 + setup.genesis.parameters.id_window_back_ms);
     let chains = vec![USER_CHAINS[0], USER_CHAINS[1], HF_CHAIN];
     assert_eq!(report.verdict, Verdict::NotSeen { until, chains: chains.clone() });
-    let asked: Vec<_> = router.asked().iter().map(|request| read(request).0).collect();
+    let mut asked: Vec<_> = router.asked().iter().map(|request| read(request).0).collect();
+    asked.sort_unstable();
     assert_eq!(asked, chains);
+}
+
+#[tokio::test]
+async fn pending_payments_are_followed_to_their_end_on_their_chain() {
+    let setup = Setup::new();
+    let mut questions = 0;
+    let (listener, router) = setup.router(move |request| {
+        questions += 1;
+        let (chain, query) = read(request);
+        let Query::Payment(id) = query else {
+            panic!("{query:?}");
+        };
+        let code = match (questions, id.time().get()) {
+            (1..300, _) => OutcomeCode::AwaitingFunds,
+            (_, 50) => OutcomeCode::InsufficientFunds,
+            _ => OutcomeCode::Committed,
+        };
+        let receipt = Receipt::refused(code, Amount::ZERO);
+        let (position, time) = (Position::NONE, id.time());
+        let found = PaymentFound { payment: None, receipt, position, time };
+        answer(chain, 1, AnswerValue::Payment(Some(found)))
+    });
+    let client = setup.client(&[&listener]).await;
+    let id = |number| PaymentId::new(TimeMs::new(number), [0; 10]);
+    let pending: Vec<_> = (0..100).map(|number| (id(number), USER_CHAINS[1])).collect();
+    let finals = client.finals(&pending).await.unwrap();
+    let times: Vec<_> = finals.iter().map(|located| located.time.get()).collect();
+    assert_eq!(times, (0..100).collect::<Vec<_>>());
+    let refused = finals.iter().filter(|located| located.receipt.code.is_refused());
+    assert_eq!(refused.map(|located| located.time.get()).collect::<Vec<_>>(), [50]);
+    assert!(router.asked().iter().all(|request| read(request).0 == USER_CHAINS[1]));
+    let client = client.with_deadline(Duration::ZERO);
+    assert_eq!(client.finals(&[]).await, Ok(Vec::new()));
+}
+
+#[tokio::test]
+async fn what_the_hf_chain_sent_is_announced_once_every_user_chain_received_it() {
+    let setup = Setup::new();
+    let mut questions = 0;
+    let (listener, _) = setup.router(move |request| {
+        questions += 1;
+        let (chain, _) = read(request);
+        let channel = |peer, sent, received| ChannelStatus {
+            peer,
+            sent,
+            acknowledged: 0,
+            received,
+            frozen: None,
+        };
+        let channels = if chain == HF_CHAIN {
+            USER_CHAINS.map(|peer| channel(peer, 7, 0)).to_vec()
+        } else {
+            vec![channel(HF_CHAIN, 0, if questions < 4 { 6 } else { 7 })]
+        };
+        answer(chain, 1, AnswerValue::Channels(channels))
+    });
+    let client = setup.client(&[&listener]).await;
+    client.announced().await.unwrap();
+    let hasty = client.with_deadline(Duration::ZERO);
+    assert_eq!(hasty.announced().await, Ok(()));
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 use tributary_chain::Batch;
 use tributary_chain::operation::{AssetEntry, InstitutionEntry};
 use tributary_host::config::{Limits, NodeConfig, ReplicaConfig};
-use tributary_host::{Host, StartError};
+use tributary_host::{Checked, Host, StartError};
 use tributary_ledger::{ChainKind, ChainSpec, Genesis, Parameters};
 use tributary_routing::RouteTable;
 use tributary_service::keys;
@@ -133,7 +133,8 @@ impl Cluster {
     }
 
     pub fn try_start(&mut self, node: usize) -> Result<(), StartError> {
-        let host = Host::start(self.config(node), self.topology.nodes[node].role, None)?;
+        let role = self.topology.nodes[node].role;
+        let host = Host::start(Checked::load(self.config(node), role)?, None)?;
         self.nodes[node] = Some(host);
         Ok(())
     }

@@ -3,7 +3,7 @@
 
 use std::net::{TcpListener, UdpSocket};
 
-use tributary_host::Host;
+use tributary_host::{Checked, Host};
 use tributary_service::topology::NodeRole;
 use tributary_transport::{Identity, Role};
 use tributary_types::OutcomeCode;
@@ -31,7 +31,8 @@ fn data_in_use_are_named() {
         topology.replace(&port(node.address), ":9001\"").replace(&port(node.http), ":9002\"");
     std::fs::write(&moved, topology).unwrap();
     second.topology = moved;
-    let error = Host::start(second, NodeRole::ShardNode, None).unwrap_err().to_string();
+    let checked = Checked::load(second, NodeRole::ShardNode).unwrap();
+    let error = Host::start(checked, None).unwrap_err().to_string();
     assert!(error.contains("in use by another process"), "{error}");
     let again = cluster.submit(&batch);
     assert!(again.receipts.iter().all(|receipt| receipt.code == OutcomeCode::Committed));
@@ -86,7 +87,7 @@ fn a_key_of_another_validator_is_named() {
 #[test]
 fn a_program_hosts_only_its_kind_of_chain() {
     let cluster = Cluster::new(1);
-    let error = Host::start(cluster.config(0), NodeRole::HfAggregator, None).unwrap_err();
+    let error = Checked::load(cluster.config(0), NodeRole::HfAggregator).unwrap_err();
     let expected = "topology: node node-0 is a shard-node, this program is a hf-aggregator";
     assert_eq!(error.to_string(), expected);
 }
@@ -96,7 +97,7 @@ fn other_replicas_than_the_topology_has_are_named() {
     let cluster = Cluster::new(1);
     let mut config = cluster.config(0);
     config.replicas[0].chain = HF_CHAIN;
-    let error = Host::start(config, NodeRole::ShardNode, None).unwrap_err().to_string();
+    let error = Checked::load(config, NodeRole::ShardNode).unwrap_err().to_string();
     assert_eq!(error, "node node-0: configured are replicas 2/0, topology has 1/0");
 }
 
@@ -117,12 +118,12 @@ fn files_that_do_not_fit_together_are_named() {
         let mut config = cluster.config(0);
         config.topology = cluster.dir.path().join("other.toml");
         std::fs::write(&config.topology, map.replacen(from, to, 1)).unwrap();
-        let error = Host::start(config, NodeRole::ShardNode, None).unwrap_err().to_string();
+        let error = Checked::load(config, NodeRole::ShardNode).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
     let mut config = cluster.config(0);
     config.genesis = cluster.dir.path().join("other.json");
     std::fs::write(&config.genesis, "{}").unwrap();
-    let error = Host::start(config, NodeRole::ShardNode, None).unwrap_err().to_string();
+    let error = Checked::load(config, NodeRole::ShardNode).unwrap_err().to_string();
     assert!(error.contains("other.json") && error.contains("missing field"), "{error}");
 }

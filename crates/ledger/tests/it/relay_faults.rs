@@ -45,7 +45,9 @@ fn a_forged_header_root_or_key_is_refused() {
     let mut forged = genuine;
     let hash = forged.header.hash(&world.genesis.hash());
     forged.certificate = Certificate {
-        votes: (0..3).map(|index| Vote::sign(index, &owner_key(index as u8), &hash)).collect(),
+        votes: (0..3_u8)
+            .map(|index| Vote::sign(u16::from(index), &owner_key(index), &hash))
+            .collect(),
     };
     let refused = check_refused(&mut world, forged);
     assert_eq!(refused, InboxError::Certificate(CertificateError::WrongSignature(0)));
@@ -195,7 +197,10 @@ fn a_delivery_may_carry_a_prefix_and_hashes_prove_the_rest() {
         let after = world.received(TWO, ONE);
         let delivery = world.delivery_after(ONE, TWO, after, 8_500);
         assert!(delivery.messages.len() < 50 && !delivery.messages.is_empty());
-        assert_eq!(delivery.messages.len() + delivery.tail.len() + after as usize, 50);
+        assert_eq!(
+            delivery.messages.len() + delivery.tail.len() + usize::try_from(after).unwrap(),
+            50
+        );
         world.deliver(TWO, delivery).unwrap();
         assert_eq!(world.balance(TWO, bob), world.received(TWO, ONE).to_string());
         deliveries += 1;

@@ -149,8 +149,9 @@ async fn random_datagrams_harm_nothing() {
     let address = listener.local_addr().unwrap();
     for seed in 0..2_000_u32 {
         let length = 1 + seed as usize * 7 % 1_400;
-        let bytes: Vec<u8> =
-            (0..length).map(|at| u8::try_from((at * seed as usize >> 8) % 256).unwrap()).collect();
+        let bytes: Vec<u8> = (0..length)
+            .map(|at| u8::try_from(((at * seed as usize) >> 8) % 256).unwrap())
+            .collect();
         socket.send_to(&bytes, address).unwrap();
     }
     link(&authority, &listener).request("hello").await.unwrap();
