@@ -1,47 +1,54 @@
 //! The example configuration of a cluster of three machines is one that the
-//! programs take.
+//! programs take, and agrees with its topology.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::cluster::{program, scratch, text};
+use tributary_host::NodeConfig;
+use tributary_relay::RelayConfig;
+use tributary_router::RouterSettings;
+use tributary_service::Topology;
+use tributary_service::settings::{Settings, load_from};
+
+use crate::cluster::{scratch, shown};
 
 fn example() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/three-institutions")
 }
 
-/// The file with every path under `/etc/tributary` moved to `directory`, where
-/// the files that it names exist.
-fn relocated(file: &Path, directory: &Path) -> PathBuf {
+/// Loads `bank`'s file for `program` as the program does, with every path
+/// under `/etc/tributary` moved to a directory where the certificates exist.
+fn load<T: Settings>(bank: &str, program: &str) -> T {
+    let directory = scratch();
+    let file = example().join(bank).join(format!("{program}.toml"));
     let content = std::fs::read_to_string(file).expect("example file");
-    let moved = content
-        .replace("/etc/tributary", directory.to_str().expect("UTF-8"))
-        .replace("/var/lib/tributary", directory.join("data").to_str().expect("UTF-8"));
-    let named: BTreeSet<_> = moved.split('"').filter(|part| part.ends_with(".pem")).collect();
-    for path in named {
+    let moved = content.replace("/etc/tributary", shown(directory.path()));
+    let certificates = moved.split('"').filter(|part| part.ends_with(".pem"));
+    for path in certificates.collect::<BTreeSet<_>>() {
         std::fs::write(path, "").expect("empty file");
     }
-    let target = directory.join(file.file_name().expect("file name"));
-    std::fs::write(&target, moved).expect("written");
-    target
+    let target = directory.path().join("config.toml");
+    std::fs::write(&target, &moved).expect("written");
+    load_from(&target, [], &[]).unwrap_or_else(|error| panic!("{bank} {program}: {error}"))
 }
 
 #[test]
 fn every_program_takes_its_example_configuration() {
+    let topology = Topology::load(&example().join("topology.toml")).expect("topology");
     for bank in ["alpha", "bravo", "charlie"] {
-        let directory = scratch();
-        std::fs::copy(example().join("topology.toml"), directory.path().join("topology.toml"))
-            .expect("topology");
-        for name in ["shard-node", "hf-aggregator", "router", "relay"] {
-            let file =
-                relocated(&example().join(bank).join(format!("{name}.toml")), directory.path());
-            let output = std::process::Command::new(program().with_file_name(name))
-                .arg("--config")
-                .arg(file)
-                .arg("--check")
-                .output()
-                .expect("program runs");
-            assert!(output.status.success(), "{bank} {name}: {}", text(&output.stderr));
+        for program in ["shard-node", "hf-aggregator"] {
+            let config: NodeConfig = load(bank, program);
+            let node = topology.node(&config.name).expect("the node is in the topology");
+            let hosted: Vec<_> =
+                config.replicas.iter().map(|place| (place.chain, place.validator)).collect();
+            let planned: Vec<_> =
+                node.replicas.iter().map(|place| (place.chain, place.validator)).collect();
+            assert_eq!(hosted, planned, "{}", config.name);
         }
+        let router: RouterSettings = load(bank, "router");
+        let planned = topology.router(&router.name).expect("the router is in the topology");
+        assert_eq!(router.institution, planned.institution);
+        let relay: RelayConfig = load(bank, "relay");
+        assert!(topology.relay(&relay.name).is_some(), "the relay is in the topology");
     }
 }

@@ -7,7 +7,7 @@ pub mod status;
 mod supervisor;
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -59,29 +59,42 @@ pub async fn up(root: &Path, arguments: &UpArguments) -> anyhow::Result<()> {
     }
     let root = root.canonicalize().with_context(|| format!("cannot find {}", root.display()))?;
     let layout = Layout::new(&root);
-    if processes::running(&layout.pid_file(SUPERVISOR), &root).is_none() {
-        let mut command = Command::new(std::env::current_exe()?);
-        command.args(["cluster", "supervise", "--dir"]).arg(&root);
-        processes::spawn(&layout, SUPERVISOR, command)?;
-    }
-    wait_ready(&layout).await
+    supervise_until_ready(&layout).await
 }
 
-async fn wait_ready(layout: &Layout) -> anyhow::Result<()> {
+/// Sees to it that a supervisor runs, and waits until every process is ready.
+async fn supervise_until_ready(layout: &Layout) -> anyhow::Result<()> {
     let topology = Topology::load(&layout.topology())?;
     let deadline = Instant::now() + READY_WAIT;
+    let mut started: Option<Child> = None;
     loop {
+        match &mut started {
+            Some(child) if child.try_wait()?.is_some() => {
+                bail!("the supervisor ended: {}", status::last_line(&layout.log(SUPERVISOR)));
+            }
+            Some(_) => {}
+            None if is_supervised(layout) => {}
+            None => {
+                let mut command = Command::new(std::env::current_exe()?);
+                command.args(["cluster", "supervise", "--dir"]).arg(layout.root());
+                started = Some(processes::spawn(layout, SUPERVISOR, command)?);
+            }
+        }
         let states = status::process_states(layout, &topology).await;
-        let Some(waiting) = states.iter().find(|state| !state.ready) else { return Ok(()) };
-        if processes::running(&layout.pid_file(SUPERVISOR), layout.root()).is_none() {
-            bail!("the supervisor ended: {}", status::last_line(&layout.log(SUPERVISOR)));
+        let waiting = states.iter().find(|state| !state.ready);
+        if waiting.is_none() && (started.is_some() || is_supervised(layout)) {
+            return Ok(());
         }
         if Instant::now() > deadline {
-            let name = &waiting.name;
+            let name = waiting.map_or(SUPERVISOR, |state| state.name.as_str());
             bail!("{name} is not ready: {}", status::last_line(&layout.log(name)));
         }
         tokio::time::sleep(POLL).await;
     }
+}
+
+fn is_supervised(layout: &Layout) -> bool {
+    processes::running(&layout.pid_file(SUPERVISOR), layout.root()).is_some()
 }
 
 /// Stops every process of a cluster, whether its supervisor lives or not.

@@ -22,6 +22,8 @@ use super::processes;
 
 /// How often processes are looked at.
 const POLL_MS: u64 = 100;
+/// How long a killed supervisor may take to let go of the lock.
+const LOCK_WAIT_MS: u64 = 5_000;
 /// Wait before the first restart of a process that ran for a while.
 const RESTART_DELAY_MS_MIN: u64 = 100;
 /// Longest wait between restarts of a process that keeps dying.
@@ -39,12 +41,16 @@ pub async fn run(root: &Path) -> anyhow::Result<()> {
     let layout = Layout::new(root);
     let topology = Topology::load(&layout.topology())?;
     let lock = File::create(layout.lock()).context("cannot create the lock file")?;
-    if lock.try_lock().is_err() {
-        bail!("{} is in use: another supervisor runs", root.display());
+    let mut poll = tokio::time::interval(Duration::from_millis(POLL_MS));
+    let deadline = Instant::now() + Duration::from_millis(LOCK_WAIT_MS);
+    while lock.try_lock().is_err() {
+        if Instant::now() > deadline {
+            bail!("{} is in use: another supervisor runs", root.display());
+        }
+        poll.tick().await;
     }
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut poll = tokio::time::interval(Duration::from_millis(POLL_MS));
     let mut watched: Vec<_> =
         processes(&topology).into_iter().map(|process| Watched::adopt(&layout, process)).collect();
     loop {

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
-use tributary_transport::{Endpoint, Expected, Listener, RequestError, Role, RoleKind, limits};
+use tributary_transport::{
+    BindError, Endpoint, Expected, Listener, RequestError, Role, RoleKind, limits,
+};
 
 use crate::harness::{Authority, NEVER_ANSWERED, Recorder, eventually};
 
@@ -18,10 +20,10 @@ fn peers_of_a_killed_listener_are_told_by_the_one_that_takes_its_place() {
         (Authority::new(), Runtime::new().unwrap(), Runtime::new().unwrap());
     let credentials = authority.credentials(Role::Node, "a");
     let recorder = Recorder::new("node/a");
-    let bind = |address| Listener::bind(address, &credentials, recorder.clone()).unwrap();
+    let bind = |address| Listener::bind(address, &credentials, recorder.clone());
     let first = {
         let _on = killed.enter();
-        bind("127.0.0.1:0".parse().unwrap())
+        bind("127.0.0.1:0".parse().unwrap()).unwrap()
     };
     let address = first.local_addr().unwrap();
     peers.block_on(async {
@@ -33,7 +35,13 @@ fn peers_of_a_killed_listener_are_told_by_the_one_that_takes_its_place() {
         // No task is left that could say farewell.
         killed.shutdown_background();
         drop(first);
-        let _second = bind(address);
+        // The port is free once the last killed task is gone.
+        let mut second = bind(address);
+        while matches!(second, Err(BindError::InUse(_))) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            second = bind(address);
+        }
+        let _second = second.unwrap();
         let answer = timeout(TOLD_WITHIN, waiting).await.unwrap().unwrap();
         assert_eq!(answer, Err(RequestError::Lost(address)));
         assert_eq!(link.request("hello").await.unwrap(), "node/a says hello");
