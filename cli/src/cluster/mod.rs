@@ -68,17 +68,14 @@ async fn supervise_until_ready(layout: &Layout) -> anyhow::Result<()> {
     let deadline = Instant::now() + READY_WAIT;
     let mut started: Option<Child> = None;
     loop {
-        match &mut started {
-            Some(child) if child.try_wait()?.is_some() => {
+        if let Some(child) = &mut started {
+            if child.try_wait()?.is_some() {
                 bail!("the supervisor ended: {}", status::last_line(&layout.log(SUPERVISOR)));
             }
-            Some(_) => {}
-            None if is_supervised(layout) => {}
-            None => {
-                let mut command = Command::new(std::env::current_exe()?);
-                command.args(["cluster", "supervise", "--dir"]).arg(layout.root());
-                started = Some(processes::spawn(layout, SUPERVISOR, command)?);
-            }
+        } else if !is_supervised(layout) {
+            let mut command = Command::new(std::env::current_exe()?);
+            command.args(["cluster", "supervise", "--dir"]).arg(layout.root());
+            started = Some(processes::spawn(layout, SUPERVISOR, command)?);
         }
         let states = status::process_states(layout, &topology).await;
         let waiting = states.iter().find(|state| !state.ready);
