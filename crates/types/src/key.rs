@@ -1,7 +1,7 @@
 //! Ed25519 keys and signatures under the ZIP-215 validity rules.
 //!
 //! One rule everywhere, so that single and batch verification always agree.
-//! What is signed is always a domain-tagged [`Hash`], never raw input.
+//! What is signed is always a domain-tagged [`struct@Hash`], never raw input.
 
 use std::fmt;
 use std::str::FromStr;
