@@ -82,6 +82,7 @@ fn invite(root: &Path) {
          export TRIBUTARY_CLUSTER={root}\n  \
          tributary cluster status\n  \
          tributary merchant m1\n  \
+         tributary pay issuer c1 1000\n  \
          tributary pay c1 m1 250\n  \
          tributary pay m1 c1 50\n  \
          tributary merchants --settled\n  \
