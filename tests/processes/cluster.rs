@@ -131,10 +131,12 @@ impl Cluster {
         std::fs::read_to_string(path).ok()?.trim().parse().ok()
     }
 
-    /// Sends a signal to a process of the cluster.
+    /// Sends a signal to a process of the cluster; one that is being restarted
+    /// gets it when it runs.
     pub fn signal(&self, name: &str, signal: Signal) {
-        let pid = self.pid(name).unwrap_or_else(|| panic!("{name} has a pid"));
-        kill(Pid::from_raw(pid), signal).unwrap_or_else(|error| panic!("signal {name}: {error}"));
+        wait_until(&format!("{name} is signalled"), READY_WAIT, || {
+            self.pid(name).is_some_and(|pid| kill(Pid::from_raw(pid), signal).is_ok())
+        });
     }
 
     /// Waits until every process says that it is ready.
