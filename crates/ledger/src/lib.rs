@@ -58,6 +58,7 @@ pub use outgoing::Outgoing;
 pub use page::{Page, PageKey};
 pub use proof::{OutcomeProof, ProofError, StateProof, StateProofParts};
 pub use queue::QueueCommitment;
+pub use refusal::is_remembered;
 pub use registry::Registry;
 pub use restore::RestoreError;
 pub use validate::Violation;

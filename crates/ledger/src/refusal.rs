@@ -36,7 +36,8 @@ impl From<Refusal> for Receipt {
 /// for the id. What says nothing about the payment itself (too early, too late,
 /// wrong place, no authority, no room) is not: the same id may be submitted
 /// again, in the right place or by whoever has the authority.
-pub(crate) const fn is_remembered(code: OutcomeCode) -> bool {
+#[must_use]
+pub const fn is_remembered(code: OutcomeCode) -> bool {
     !matches!(
         code,
         OutcomeCode::Expired

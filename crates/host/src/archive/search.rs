@@ -7,6 +7,7 @@
 //! late outcome of some block behind it: those are searched forward.
 
 use memchr::memmem::Finder;
+use tributary_ledger::is_remembered;
 use tributary_replica::store::StoredBlock;
 use tributary_types::{BlockHeight, OutcomeCode, PaymentId, Position};
 
@@ -143,26 +144,6 @@ impl<'a> Search<'a> {
         });
         hits.filter(|hit| is_remembered(hit.code)).last()
     }
-}
-
-/// Whether an outcome uses its id up, as the ledger's id window has it. The
-/// others say nothing about the payment itself: the id may have an outcome of
-/// its own elsewhere.
-const fn is_remembered(code: OutcomeCode) -> bool {
-    !matches!(
-        code,
-        OutcomeCode::Expired
-            | OutcomeCode::FromFuture
-            | OutcomeCode::IdReused
-            | OutcomeCode::Moved
-            | OutcomeCode::WrongChain
-            | OutcomeCode::Malformed
-            | OutcomeCode::Unauthorized
-            | OutcomeCode::UnknownKey
-            | OutcomeCode::OwnerSignatureMissing
-            | OutcomeCode::OwnerSignatureInvalid
-            | OutcomeCode::LimitReached
-    )
 }
 
 #[cfg(test)]
