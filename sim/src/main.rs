@@ -1,0 +1,3 @@
+//! The command `sim`: see `sim --help`.
+
+fn main() {}
