@@ -1,0 +1,162 @@
+//! Which payment comes next: a seeded sequence over accounts that exist.
+
+use rand::rngs::SmallRng;
+use rand::{RngExt as _, SeedableRng as _};
+use tributary_client::{AccountId, Amount, AssetId, Hash, PaymentDraft, PaymentKind, SigningKey};
+
+/// Minor units of one payment.
+const AMOUNT: Amount = Amount::new(1);
+
+/// One user account that pays.
+#[derive(Debug, Clone)]
+pub struct Payer {
+    /// Its id.
+    pub account: AccountId,
+    /// Index of its chain among the user chains.
+    pub chain: usize,
+    /// Its owner's key, if payments must be signed.
+    pub owner: Option<SigningKey>,
+}
+
+/// What payments are made of.
+#[derive(Debug)]
+pub struct Parties {
+    /// The cluster's name in signatures.
+    pub cluster: Hash,
+    /// The asset of all accounts.
+    pub asset: AssetId,
+    /// Who pays.
+    pub payers: Vec<Payer>,
+    /// Who is paid; the hot ones first.
+    pub merchants: Vec<AccountId>,
+}
+
+/// How often which kind of payment comes.
+#[derive(Debug, Clone, Copy)]
+pub struct Mix {
+    /// Of a hundred payments, to the hot merchants.
+    pub hot_percent: u32,
+    /// How many merchants are hot.
+    pub hot_count: usize,
+    /// Of a hundred payments, refunds.
+    pub refund_percent: u32,
+    /// Of a hundred payments, to a user of another chain.
+    pub cross_chain_percent: u32,
+}
+
+/// A seeded sequence of payments.
+#[derive(Debug)]
+pub struct Workload<'a> {
+    parties: &'a Parties,
+    mix: Mix,
+    random: SmallRng,
+}
+
+impl<'a> Workload<'a> {
+    /// The sequence of `seed`.
+    pub fn new(parties: &'a Parties, mix: Mix, seed: u64) -> Self {
+        Self { parties, mix, random: SmallRng::seed_from_u64(seed) }
+    }
+
+    /// The next `count` payments, each with a fresh id.
+    pub fn next(&mut self, count: usize) -> Vec<PaymentDraft> {
+        (0..count).map(|_| self.draw()).collect()
+    }
+
+    fn draw(&mut self) -> PaymentDraft {
+        let share = self.random.random_range(0..100);
+        let payer = self.random.random_range(0..self.parties.payers.len());
+        let payer = &self.parties.payers[payer];
+        let asset = self.parties.asset;
+        if share < self.mix.refund_percent {
+            let merchant = self.merchant();
+            return PaymentDraft::new(PaymentKind::Refund, merchant, payer.account, AMOUNT, asset);
+        }
+        let (kind, payee) = if share < self.mix.refund_percent + self.mix.cross_chain_percent {
+            (PaymentKind::Transfer, self.payee_elsewhere(payer.chain))
+        } else {
+            (PaymentKind::Payment, self.merchant())
+        };
+        let draft = PaymentDraft::new(kind, payer.account, payee, AMOUNT, asset);
+        match &payer.owner {
+            Some(owner) => draft.signed(&self.parties.cluster, owner),
+            None => draft,
+        }
+    }
+
+    fn merchant(&mut self) -> AccountId {
+        let hot = self.random.random_range(0..100) < self.mix.hot_percent;
+        let among = if hot { self.mix.hot_count } else { self.parties.merchants.len() };
+        self.parties.merchants[self.random.random_range(0..among)]
+    }
+
+    /// A user of another chain; setup makes sure that there is one.
+    fn payee_elsewhere(&mut self, chain: usize) -> AccountId {
+        loop {
+            let payee = self.random.random_range(0..self.parties.payers.len());
+            let payee = &self.parties.payers[payee];
+            if payee.chain != chain {
+                return payee.account;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tributary_client::{AccountClass, AccountName, InstitutionId};
+    use tributary_types::Slot;
+
+    fn account(class: AccountClass, number: usize) -> AccountId {
+        let name: AccountName = format!("n{number}").parse().unwrap();
+        AccountId::named(class, InstitutionId::new(1), &name, Slot::new(7).unwrap())
+    }
+
+    fn parties() -> Parties {
+        let payer = |number: usize| Payer {
+            account: account(AccountClass::User, number),
+            chain: number % 2,
+            owner: Some(SigningKey::from_seed([1; 32])),
+        };
+        Parties {
+            cluster: Hash::ZERO,
+            asset: AssetId::new(1),
+            payers: (0..10).map(payer).collect(),
+            merchants: (0..5).map(|number| account(AccountClass::Hf, number)).collect(),
+        }
+    }
+
+    fn mix() -> Mix {
+        Mix { hot_percent: 50, hot_count: 1, refund_percent: 20, cross_chain_percent: 30 }
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_payments_but_for_their_ids() {
+        let parties = parties();
+        let drawn = |seed| {
+            let drafts = Workload::new(&parties, mix(), seed).next(100);
+            drafts.iter().map(|d| (d.payment().debit, d.payment().credit)).collect::<Vec<_>>()
+        };
+        assert_eq!(drawn(1), drawn(1));
+        assert_ne!(drawn(1), drawn(2));
+    }
+
+    #[test]
+    fn shares_are_about_what_was_asked_and_payers_sign() {
+        let parties = parties();
+        let drafts = Workload::new(&parties, mix(), 1).next(10_000);
+        let count = |kind| drafts.iter().filter(|d| d.payment().kind == kind).count();
+        assert!((1_800..2_200).contains(&count(PaymentKind::Refund)));
+        assert!((2_800..3_200).contains(&count(PaymentKind::Transfer)));
+        let paid = drafts.iter().filter(|d| d.payment().kind == PaymentKind::Payment);
+        let hot = paid.filter(|d| d.payment().credit == parties.merchants[0]).count();
+        assert!((2_800..3_200).contains(&hot), "{hot}");
+        let is_refund = |d: &PaymentDraft| d.payment().kind == PaymentKind::Refund;
+        assert!(drafts.iter().all(|d| is_refund(d) == d.owner_signature().is_none()));
+        let chain = |id| parties.payers.iter().find(|p| p.account == id).unwrap().chain;
+        for draft in drafts.iter().filter(|d| d.payment().kind == PaymentKind::Transfer) {
+            assert_ne!(chain(draft.payment().debit), chain(draft.payment().credit));
+        }
+    }
+}
