@@ -15,7 +15,8 @@ use crate::id_window::{Fingerprint, Known};
 use crate::ledger::{Executed, Ledger, Side};
 use crate::movement::Movement;
 use crate::outcome::{Subject, receipts_root};
-use crate::payment::{Ordered, moved};
+use crate::owners::{InPlace, SignatureVerifier, Verdict};
+use crate::payment::{Ordered, Signed, moved};
 use crate::refusal::{Refusal, RuleBroken, is_remembered};
 use crate::roots::StateParts;
 
@@ -23,6 +24,17 @@ impl Ledger {
     /// Executes the next block. `body_root` is the hash of the body's canonical
     /// bytes, which the caller has.
     pub fn execute(&mut self, body: &Body, body_root: Hash) -> Executed {
+        self.execute_with(body, body_root, &InPlace)
+    }
+
+    /// Executes the next block; owner signatures are verified by `verifier`,
+    /// all together.
+    pub fn execute_with(
+        &mut self,
+        body: &Body,
+        body_root: Hash,
+        verifier: &dyn SignatureVerifier,
+    ) -> Executed {
         let rules = &self.core.rules;
         let time = block_time(
             self.header.time,
@@ -35,8 +47,9 @@ impl Ledger {
         self.core.window.expire(time);
         let deliveries =
             body.deliveries.iter().map(|delivery| self.deliver(&mut block, delivery)).collect();
-        for batch in &body.batches {
-            self.run_batch(&mut block, batch);
+        let verdicts = self.verify_owners(body, verifier);
+        for (batch, verdicts) in body.batches.iter().zip(&verdicts) {
+            self.run_batch(&mut block, batch, verdicts);
         }
         if let Side::User(user) = &mut self.side {
             user.end_block(&mut self.core, &mut block);
@@ -75,6 +88,7 @@ impl Ledger {
             proxies,
             merchants,
             registry: self.core.registry.commit(),
+            routes: self.core.rules.routes_hash,
             id_window: self.core.window.commit(),
             channels,
             transfers,
@@ -126,15 +140,20 @@ impl Ledger {
         }
     }
 
-    fn run_batch(&mut self, block: &mut Block, batch: &Batch) {
+    /// Why nothing of a batch is carried out, if so.
+    pub(crate) fn refusal_of(&self, batch: &Batch) -> Option<OutcomeCode> {
         let registry = self.core.registry.get();
-        let refused = if batch.chain != self.core.rules.chain {
+        if batch.chain != self.core.rules.chain {
             Some(OutcomeCode::WrongChain)
         } else if !registry.has_key(batch.institution, &batch.key) {
             Some(OutcomeCode::UnknownKey)
         } else {
             None
-        };
+        }
+    }
+
+    fn run_batch(&mut self, block: &mut Block, batch: &Batch, verdicts: &[Option<Verdict>]) {
+        let refused = self.refusal_of(batch);
         let mut buffer = Vec::with_capacity(2 * PaymentRecord::BYTES);
         for operation in &batch.operations {
             let receipt = match refused {
@@ -143,8 +162,12 @@ impl Ledger {
             };
             block.decide(receipt);
         }
+        let mut signatures = batch.owner_signatures.iter().zip(verdicts).peekable();
         for (index, record) in (0..).zip(&batch.payments) {
-            let receipt = self.run_payment(block, batch, refused, index, record, &mut buffer);
+            let signed = signatures.next_if(|(entry, _)| entry.payment == index);
+            let owner_signature = signed
+                .map(|(entry, verdict)| Signed { signature: &entry.signature, verdict: *verdict });
+            let receipt = self.run_payment(block, batch, refused, record, owner_signature, &mut buffer);
             block.decide(receipt);
         }
     }
@@ -180,8 +203,8 @@ impl Ledger {
         block: &Block,
         batch: &Batch,
         refused: Option<OutcomeCode>,
-        index: u32,
         record: &PaymentRecord,
+        owner_signature: Option<Signed<'_>>,
         buffer: &mut Vec<u8>,
     ) -> Receipt {
         let Ok(payment) = record.parse() else {
@@ -200,7 +223,7 @@ impl Ledger {
             payment,
             record,
             institution: batch.institution,
-            owner_signature: batch.owner_signature(index),
+            owner_signature,
             position: block.position(),
         };
         let receipt = self.pay(block, &ordered).unwrap_or_else(Receipt::from);

@@ -19,6 +19,7 @@ mod execute;
 mod hf;
 mod movement;
 mod operation;
+pub mod owners;
 mod payment;
 mod user;
 
@@ -55,8 +56,12 @@ pub use genesis::{ChainKind, ChainSpec, Genesis, GenesisError, Parameters};
 pub use ledger::{Admission, AdmissionError, Executed, Ledger};
 pub use outcome::BlockOutcomes;
 pub use outgoing::Outgoing;
+pub use owners::{InPlace, SignatureVerifier};
 pub use page::{Page, PageKey};
-pub use proof::{OutcomeProof, ProofError, StateProof, StateProofParts};
+pub use proof::{
+    OutcomeProof, ProofError, RoutesError, RoutesProof, RoutesProofParts, StateProof,
+    StateProofParts,
+};
 pub use queue::QueueCommitment;
 pub use refusal::is_remembered;
 pub use registry::Registry;

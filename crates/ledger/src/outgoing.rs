@@ -1,4 +1,5 @@
-//! What leaves a ledger: messages for other chains, and rows with their proofs.
+//! What leaves a ledger: messages for other chains, and rows and the route
+//! table with their proofs.
 
 use tributary_chain::channel::DELIVERY_PROOF_BYTES_MAX;
 use tributary_chain::merkle::{MerklePath, TreeCommitment};
@@ -6,7 +7,7 @@ use tributary_chain::{Certificate, ChannelLeaf, Delivery, Header, Message};
 use tributary_types::{AccountId, ChainId, Hash};
 
 use crate::ledger::{Ledger, Side};
-use crate::proof::{ProvedLeaf, StateProofParts};
+use crate::proof::{ProvedLeaf, RoutesProofParts, StateProofParts};
 
 /// Everything of a delivery that the sender's ledger has, as of its last block.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,5 +88,12 @@ impl Ledger {
         let (row, path) = hf.merchants.prove(*account)?;
         let leaf = ProvedLeaf::Merchant(row.clone());
         Some(StateProofParts { parts: self.parts, leaf, path })
+    }
+
+    /// The route table with its proof, on the HF chain.
+    #[must_use]
+    pub fn prove_routes(&self) -> Option<RoutesProofParts> {
+        let Side::Hf(_) = &self.side else { return None };
+        Some(RoutesProofParts { parts: self.parts, routes: self.routes().clone() })
     }
 }

@@ -1,9 +1,14 @@
 //! Proofs that anyone can check offline, against the genesis alone.
 //!
 //! A [`StateProof`] shows an account, proxy or merchant as it stood after one
-//! block; an [`OutcomeProof`] shows what became of a payment or operation. Both
-//! hang on a header that a quorum of the chain's validators signed. Their JSON
-//! has one form: reading refuses any other, so every byte matters.
+//! block; an [`OutcomeProof`] shows what became of a payment or operation; a
+//! [`RoutesProof`] shows the route table. All hang on a header that a quorum of
+//! the chain's validators signed. Their JSON has one form: reading refuses any
+//! other, so every byte matters.
+
+mod routes;
+
+pub use routes::{RoutesError, RoutesProof, RoutesProofParts};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -111,6 +116,22 @@ pub enum ProofError {
         /// Of the parts shown.
         found: Hash,
     },
+    /// The header is of a chain that does not decide this.
+    #[error("the header is of chain {found}, expected chain {expected}")]
+    WrongChain {
+        /// The chain that decides.
+        expected: ChainId,
+        /// What the header names.
+        found: ChainId,
+    },
+    /// The state commits to another route table.
+    #[error("the route table's hash is {found}, the certified one is {expected}")]
+    Routes {
+        /// In the parts of the state.
+        expected: Hash,
+        /// Of the table shown.
+        found: Hash,
+    },
     /// The header commits to other outcomes.
     #[error("receipts root of the tree is {found}, the certified one is {expected}")]
     ReceiptsRoot {
@@ -139,11 +160,7 @@ impl StateProof {
     /// # Errors
     /// [`ProofError`] names the first link that does not hold.
     pub fn verify(&self, genesis: &Genesis) -> Result<(), ProofError> {
-        verify_certificate(genesis, &self.header, &self.certificate)?;
-        let (expected, found) = (self.header.state_root, self.parts.root());
-        if expected != found {
-            return Err(ProofError::StateRoot { expected, found });
-        }
+        verify_state(genesis, &self.header, &self.certificate, &self.parts)?;
         let (leaf, tree) = match &self.leaf {
             ProvedLeaf::Account(account) => (account.leaf_hash(), &self.parts.accounts),
             ProvedLeaf::Proxy(proxy) => (proxy.leaf_hash(), &self.parts.proxies),
@@ -236,6 +253,18 @@ fn verify_certificate(
 ) -> Result<(), ProofError> {
     let set = genesis.validator_set(header.chain).ok_or(ProofError::UnknownChain(header.chain))?;
     Ok(certificate.verify(&genesis.hash(), header, &set)?)
+}
+
+/// Checks that a certified header commits to these parts.
+fn verify_state(
+    genesis: &Genesis,
+    header: &Header,
+    certificate: &Certificate,
+    parts: &StateParts,
+) -> Result<(), ProofError> {
+    verify_certificate(genesis, header, certificate)?;
+    let (expected, found) = (header.state_root, parts.root());
+    if expected == found { Ok(()) } else { Err(ProofError::StateRoot { expected, found }) }
 }
 
 fn write_canonical(proof: &impl Serialize) -> Result<String, ProofError> {

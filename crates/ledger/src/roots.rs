@@ -20,6 +20,8 @@ pub struct StateParts {
     pub merchants: TreeCommitment,
     /// Assets, institutions, keys.
     pub registry: Hash,
+    /// The route table that the chain goes by.
+    pub routes: Hash,
     /// Remembered ids, by time.
     pub id_window: Hash,
     /// Inboxes and outboxes.
@@ -34,6 +36,7 @@ canonical!(StateParts {
     proxies: TreeCommitment,
     merchants: TreeCommitment,
     registry: Hash,
+    routes: Hash,
     id_window: Hash,
     channels: Hash,
     transfers: Hash,
@@ -49,6 +52,7 @@ impl Default for StateParts {
             proxies: nothing,
             merchants: nothing,
             registry: nowhere,
+            routes: nowhere,
             id_window: nowhere,
             channels: nowhere,
             transfers: nowhere,

@@ -19,6 +19,8 @@ pub(crate) struct Rules {
     /// Who signs this chain's headers.
     pub(crate) validators: ValidatorSet,
     pub(crate) routes: RouteTable,
+    /// Of `routes`.
+    pub(crate) routes_hash: Hash,
     pub(crate) parameters: Parameters,
 }
 
@@ -37,6 +39,7 @@ impl Rules {
             user_chains: users.map(|user| user.id).collect(),
             validators: genesis.validator_set(chain).ok_or(unknown)?,
             routes: genesis.routes.clone(),
+            routes_hash: genesis.routes.hash(),
             parameters: genesis.parameters,
         })
     }

@@ -1,7 +1,12 @@
 //! Proofs hold against the genesis alone, and any changed byte breaks them.
 
+use tributary_chain::Header;
 use tributary_ledger::proof::OutcomeSubject;
-use tributary_ledger::{OutcomeProof, ProofError, StateProof, StateProofParts};
+use tributary_ledger::roots::StateParts;
+use tributary_ledger::{
+    OutcomeProof, ProofError, RoutesError, RoutesProof, StateProof, StateProofParts,
+};
+use tributary_routing::RouteTable;
 use tributary_types::codec::decode_exact;
 use tributary_types::{AccountId, ChainId, Hash, OutcomeCode, PaymentKind};
 
@@ -61,6 +66,77 @@ fn proofs_of_rows_hold_and_no_changed_byte_does() {
             StateProof::from_json(text).is_ok_and(|proof| proof.verify(&world.genesis).is_ok())
         });
     }
+}
+
+/// The route table as the HF chain certifies it.
+fn routes_proof(world: &World) -> RoutesProof {
+    let header = world.ledger(HF).header().clone();
+    let certificate = certify(&world.genesis, &header);
+    world.ledger(HF).prove_routes().unwrap().certified(header, certificate)
+}
+
+/// Another table in a proof, up to the header, which the HF chain's quorum
+/// signs again.
+fn certified_again(world: &World, proof: &RoutesProof, routes: RouteTable) -> RoutesProof {
+    let parts = StateParts { routes: routes.hash(), ..proof.parts };
+    let header = Header { state_root: parts.root(), ..proof.header.clone() };
+    let certificate = certify(&world.genesis, &header);
+    RoutesProof { header, certificate, parts, routes }
+}
+
+#[test]
+fn a_proof_of_the_routes_holds_and_no_changed_byte_does() {
+    let (world, _) = World::settled();
+    let proof = routes_proof(&world);
+    assert_eq!(proof.verify(&world.genesis).unwrap(), &world.genesis.routes);
+    let text = proof.to_json().unwrap();
+    assert_eq!(RoutesProof::from_json(&text).unwrap(), proof);
+    check_every_byte(&text, |text| {
+        RoutesProof::from_json(text).is_ok_and(|proof| proof.verify(&world.genesis).is_ok())
+    });
+    assert_eq!(world.ledger(ONE).prove_routes(), None, "the HF chain decides");
+}
+
+#[test]
+fn routes_are_believed_only_of_the_quorum_of_the_hf_chain() {
+    let (world, _) = World::settled();
+    let (genesis, proof) = (&world.genesis, routes_proof(&world));
+    let other = RouteTable::even(4, &[TWO, ONE], HF).unwrap();
+    let mut forged = proof.clone();
+    forged.routes = other.clone();
+    assert!(matches!(forged.verify(genesis), Err(ProofError::Routes { .. })));
+    forged.parts.routes = other.hash();
+    assert!(matches!(forged.verify(genesis), Err(ProofError::StateRoot { .. })));
+    forged.header.state_root = forged.parts.root();
+    assert!(matches!(forged.verify(genesis), Err(ProofError::Certificate(_))));
+    // A user chain's quorum signs it, as its own state or as the HF chain's.
+    let mut of_one = forged.header.clone();
+    of_one.chain = ONE;
+    forged.certificate = certify(genesis, &of_one);
+    assert!(matches!(forged.verify(genesis), Err(ProofError::Certificate(_))));
+    forged.header = of_one;
+    let wrong_chain = ProofError::WrongChain { expected: HF, found: ONE };
+    assert_eq!(forged.verify(genesis).unwrap_err().to_string(), wrong_chain.to_string());
+    assert_eq!(certified_again(&world, &proof, other.clone()).verify(genesis).unwrap(), &other);
+}
+
+#[test]
+fn proved_routes_replace_those_that_are_known_unless_they_go_back() {
+    let (world, _) = World::settled();
+    let (genesis, proof) = (&world.genesis, routes_proof(&world));
+    let table = |version, users: &[ChainId]| RouteTable::even(version, users, HF).unwrap();
+    let newer = certified_again(&world, &proof, table(7, &[TWO, ONE]));
+    assert_eq!(proof.verify_after(genesis, &genesis.routes).unwrap(), &genesis.routes);
+    assert_eq!(newer.verify_after(genesis, &genesis.routes).unwrap().version(), 7);
+    let stale = proof.verify_after(genesis, &newer.routes);
+    assert!(matches!(stale, Err(RoutesError::Stale { known: 7, found: 3 })));
+    let forged = certified_again(&world, &proof, table(3, &[TWO, ONE]));
+    let forged = forged.verify_after(genesis, &genesis.routes);
+    assert!(matches!(forged, Err(RoutesError::Forged(3))));
+    let mut unproved = newer.clone();
+    unproved.certificate = proof.certificate;
+    let unproved = unproved.verify_after(genesis, &genesis.routes);
+    assert!(matches!(unproved, Err(RoutesError::Proof(ProofError::Certificate(_)))));
 }
 
 #[test]
