@@ -167,7 +167,8 @@ impl Ledger {
             let signed = signatures.next_if(|(entry, _)| entry.payment == index);
             let owner_signature = signed
                 .map(|(entry, verdict)| Signed { signature: &entry.signature, verdict: *verdict });
-            let receipt = self.run_payment(block, batch, refused, record, owner_signature, &mut buffer);
+            let receipt =
+                self.run_payment(block, batch, refused, record, owner_signature, &mut buffer);
             block.decide(receipt);
         }
     }

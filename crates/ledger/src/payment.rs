@@ -11,6 +11,7 @@ use tributary_types::{
 
 use crate::account::Account;
 use crate::core::{Core, Party};
+use crate::owners::Verdict;
 use crate::refusal::Refusal;
 
 /// A payment of a batch, with what gives it authority.
@@ -20,9 +21,16 @@ pub(crate) struct Ordered<'a> {
     pub(crate) record: &'a PaymentRecord,
     /// Who signed the batch.
     pub(crate) institution: InstitutionId,
-    pub(crate) owner_signature: Option<&'a Signature>,
+    pub(crate) owner_signature: Option<Signed<'a>>,
     /// Where its outcome will stand.
     pub(crate) position: Position,
+}
+
+/// An owner's signature over a payment, and what was found about it before.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Signed<'a> {
+    pub(crate) signature: &'a Signature,
+    pub(crate) verdict: Option<Verdict>,
 }
 
 /// A receipt for money that moved, with the links to both histories.
@@ -50,12 +58,12 @@ impl Ordered<'_> {
     pub(crate) fn check_owner(&self, debit: &Account, core: &Core) -> Result<(), Refusal> {
         let Some(owner) = &debit.owner else { return Ok(()) };
         let missing = OutcomeCode::OwnerSignatureMissing;
-        let signature = self.owner_signature.ok_or(missing)?;
-        if owner.verifies(&self.record.signing_hash(&core.rules.cluster), signature) {
-            Ok(())
-        } else {
-            Err(OutcomeCode::OwnerSignatureInvalid.into())
-        }
+        let Signed { signature, verdict } = self.owner_signature.ok_or(missing)?;
+        let holds = match verdict {
+            Some(verdict) if verdict.key == *owner => verdict.holds,
+            _ => owner.verifies(&self.record.signing_hash(&core.rules.cluster), signature),
+        };
+        if holds { Ok(()) } else { Err(OutcomeCode::OwnerSignatureInvalid.into()) }
     }
 }
 

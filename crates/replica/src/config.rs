@@ -1,8 +1,10 @@
 //! How a replica is set up, what it starts from, and why it may refuse to.
 
+use std::sync::Arc;
+
 use thiserror::Error;
 use tributary_chain::{Certificate, Header, ValidatorSet};
-use tributary_ledger::{GenesisError, RestoreError};
+use tributary_ledger::{GenesisError, InPlace, RestoreError, SignatureVerifier};
 use tributary_types::{BlockHeight, ChainId, PublicKey, SigningKey};
 
 use crate::effect::Fatality;
@@ -25,6 +27,8 @@ pub struct ReplicaConfig {
     pub election_ticks: u32,
     /// Queues and sizes.
     pub limits: Limits,
+    /// Verifies owner signatures for execution; by default in place, one thread.
+    pub verifier: Arc<dyn SignatureVerifier>,
 }
 
 /// Bounds of everything that could grow.
@@ -78,6 +82,7 @@ impl ReplicaConfig {
             heartbeat_ticks: 2,
             election_ticks: 20,
             limits: Limits::default(),
+            verifier: Arc::new(InPlace),
         }
     }
 }

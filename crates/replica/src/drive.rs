@@ -130,8 +130,10 @@ impl Replica {
     }
 
     fn execute(&mut self, entry: &Entry, body: &Body, requests: &Requests) {
+        let body_root = Body::root_of_bytes(&entry.data);
+        let verifier = self.config.verifier.as_ref();
         let Executed { header, outcomes, deliveries } =
-            self.ledger.execute(body, Body::root_of_bytes(&entry.data));
+            self.ledger.execute_with(body, body_root, verifier);
         if let Err(fatality) = check_replay(&self.cluster, &header, self.certified_before.as_ref())
         {
             self.stop(fatality);

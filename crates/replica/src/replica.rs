@@ -28,7 +28,8 @@
 //! - After [`Effect::Fatal`] nothing is done any more.
 //!
 //! It lacks membership changes, and it verifies no batch signatures: the host
-//! does, on many cores.
+//! does, on many cores. Owner signatures are verified in execution, by the
+//! [`ReplicaConfig::verifier`].
 
 use std::collections::VecDeque;
 use std::sync::Arc;

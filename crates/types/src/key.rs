@@ -1,6 +1,7 @@
 //! Ed25519 keys and signatures under the ZIP-215 validity rules.
 //!
-//! One rule everywhere, so that single and batch verification always agree.
+//! One rule everywhere, so that verification one by one and of many at once
+//! ([`crate::verify`]) always agree.
 //! What is signed is always a domain-tagged [`struct@Hash`], never raw input.
 
 use std::fmt;
@@ -146,24 +147,6 @@ impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SigningKey(public {})", self.public())
     }
-}
-
-/// Verifies many signatures at once, about three times cheaper than one by
-/// one. The answer is for all of them together: on `false` verify singly to
-/// find the wrong one. `entropy` randomises the linear combination and must be
-/// unpredictable to the signers.
-#[must_use]
-pub fn verify_batch<R: rand_core::CryptoRng>(
-    items: &[(PublicKey, Hash, Signature)],
-    entropy: &mut R,
-) -> bool {
-    let mut verifier = zebra::batch::Verifier::new();
-    for (key, message, signature) in items {
-        let key = zebra::VerificationKeyBytes::from(key.0);
-        let signature = zebra::Signature::from_bytes(&signature.0);
-        verifier.queue((key, signature, message.as_bytes()));
-    }
-    verifier.verify(entropy).is_ok()
 }
 
 #[cfg(test)]

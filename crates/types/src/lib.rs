@@ -15,6 +15,7 @@ pub mod key;
 pub mod name;
 pub mod payment;
 pub mod receipt;
+pub mod verify;
 
 pub use account::{AccountClass, AccountId, AccountIdError, Slot};
 pub use amount::{Amount, AmountError};
@@ -26,3 +27,4 @@ pub use key::{PublicKey, Signature, SigningKey};
 pub use name::{AccountName, NameError};
 pub use payment::{PaymentId, PaymentKind, PaymentRecord, Reference};
 pub use receipt::{OutcomeCode, Position, Receipt};
+pub use verify::{SignatureCheck, verify_all};

@@ -13,6 +13,7 @@ mod ids;
 mod model;
 mod operations;
 mod outcomes;
+mod owners;
 mod proofs;
 mod refunds;
 mod relay_faults;

@@ -1,10 +1,8 @@
 //! Ed25519 by ZIP-215: verification one by one and in batches always agree.
 
 use proptest::prelude::*;
-use rand::SeedableRng as _;
-use rand::rngs::StdRng;
-use tributary_types::key::verify_batch;
-use tributary_types::{Domain, Hash, PublicKey, Signature, SigningKey};
+use tributary_types::verify::JOINED_SIGNATURES_MAX;
+use tributary_types::{Domain, Hash, PublicKey, Signature, SignatureCheck, SigningKey, verify_all};
 
 type Item = (PublicKey, Hash, Signature);
 
@@ -48,14 +46,23 @@ fn valid(seed: u8, text: &[u8]) -> Item {
     (key.public(), message, key.sign(&message))
 }
 
+fn checks(items: &[Item]) -> Vec<SignatureCheck> {
+    let check = |(key, message, signature): &Item| SignatureCheck {
+        key: *key,
+        message: *message,
+        signature: *signature,
+    };
+    items.iter().map(check).collect()
+}
+
 /// Both ways of verification give `expected`, also for the item among others.
 fn check(item: Item, expected: bool) {
-    let mut entropy = StdRng::seed_from_u64(7);
     let (key, message, signature) = &item;
     assert_eq!(key.verifies(message, signature), expected, "one by one: {item:?}");
-    assert_eq!(verify_batch(&[item], &mut entropy), expected, "batch of one: {item:?}");
-    let among_others = [valid(1, b"before"), item, valid(2, b"after")];
-    assert_eq!(verify_batch(&among_others, &mut entropy), expected, "batch: {item:?}");
+    assert_eq!(verify_all(&checks(&[item])), [expected], "batch of one: {item:?}");
+    let among_others = [valid(1, b"before"), item, valid(2, b"after"), valid(1, b"last")];
+    let answers = verify_all(&checks(&among_others));
+    assert_eq!(answers, [true, expected, true, true], "batch: {item:?}");
 }
 
 #[test]
@@ -101,19 +108,22 @@ fn the_second_half_of_a_signature_must_be_below_the_group_order() {
 }
 
 #[test]
-fn a_batch_without_items_holds() {
-    assert!(verify_batch(&[], &mut StdRng::seed_from_u64(1)));
+fn nothing_to_verify_has_no_answers() {
+    assert!(verify_all(&[]).is_empty());
 }
 
 #[test]
-fn one_wrong_signature_among_many_fails_the_batch() {
-    let mut items: Vec<Item> = (0..64).map(|seed| valid(seed, b"text")).collect();
-    let mut entropy = StdRng::seed_from_u64(1);
-    assert!(verify_batch(&items, &mut entropy));
-    for position in [0, 31, 63] {
+fn a_wrong_signature_among_many_is_found_wherever_it_stands() {
+    let count = u16::try_from(JOINED_SIGNATURES_MAX).unwrap() + 44;
+    let mut items: Vec<Item> =
+        (0..count).map(|number| valid(number.to_le_bytes()[0], &number.to_le_bytes())).collect();
+    assert_eq!(verify_all(&checks(&items)), vec![true; items.len()]);
+    for position in [0, JOINED_SIGNATURES_MAX - 1, JOINED_SIGNATURES_MAX, items.len() - 1] {
         let right = items[position];
         items[position].1 = Domain::Payment.hash(b"other text");
-        assert!(!verify_batch(&items, &mut entropy), "position {position}");
+        let mut expected = vec![true; items.len()];
+        expected[position] = false;
+        assert_eq!(verify_all(&checks(&items)), expected, "position {position}");
         items[position] = right;
     }
 }
@@ -122,8 +132,8 @@ fn one_wrong_signature_among_many_fails_the_batch() {
 fn two_wrong_signatures_do_not_cancel_out() {
     let (key, message, first) = valid(1, b"text");
     let (_, other_message, second) = valid(1, b"other text");
-    let swapped = [(key, message, second), (key, other_message, first)];
-    assert!(!verify_batch(&swapped, &mut StdRng::seed_from_u64(1)));
+    let swapped = [(key, message, second), (key, other_message, first), valid(2, b"text")];
+    assert_eq!(verify_all(&checks(&swapped)), [false, false, true]);
 }
 
 #[test]
@@ -170,5 +180,22 @@ proptest! {
         low[0] = s;
         let item = (key, message, signature(bytes(SMALL_ORDER_POINTS[r]), low));
         check(item, false);
+    }
+    #[test]
+    fn any_mixture_is_answered_as_one_by_one(kinds in prop::collection::vec(0..6_u8, 0..40)) {
+        let odd = |number: usize| bytes(SMALL_ORDER_POINTS[number % SMALL_ORDER_POINTS.len()]);
+        let item = |(number, kind): (usize, &u8)| {
+            let (key, message, right) = valid(u8::try_from(number % 7).unwrap(), &[*kind]);
+            match kind {
+                0 => (PublicKey::from_bytes(odd(number)), message, signature(odd(3 * number), [0; 32])),
+                1 => (key, Domain::Payment.hash(b"other text"), right),
+                2 => (PublicKey::from_bytes([2; 32]), message, right),
+                3 => (key, message, signature(odd(number), [0; 32])),
+                _ => (key, message, right),
+            }
+        };
+        let checks = checks(&kinds.iter().enumerate().map(item).collect::<Vec<_>>());
+        let singly: Vec<bool> = checks.iter().map(SignatureCheck::holds).collect();
+        prop_assert_eq!(verify_all(&checks), singly);
     }
 }
