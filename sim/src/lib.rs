@@ -5,4 +5,5 @@
 //! runs in production: floors 0 to 3. The same seed and commit give the same
 //! events, on any machine.
 
+pub mod model;
 pub mod prng;
