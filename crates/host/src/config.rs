@@ -87,6 +87,11 @@ pub struct Limits {
     pub cached_payments_max: usize,
     /// Requests that may wait for something newer or for a certificate.
     pub waiters_max: usize,
+    /// Threads that verify signatures; 0 for one per core.
+    pub signature_threads: usize,
+    /// Owner signatures that were verified at admission and are remembered for
+    /// execution, at about 20 bytes each; 0 for none.
+    pub remembered_signatures_max: usize,
 }
 
 impl Default for Limits {
@@ -100,6 +105,8 @@ impl Default for Limits {
             archive_read_threads: 2,
             cached_payments_max: 262_144,
             waiters_max: 1_024,
+            signature_threads: 0,
+            remembered_signatures_max: 262_144,
         }
     }
 }

@@ -46,6 +46,9 @@ pub enum StartError {
     /// The system gives no thread or runtime.
     #[error("the system: {0}")]
     System(#[from] std::io::Error),
+    /// The system gives no threads to verify signatures.
+    #[error("the system: {0}")]
+    Threads(#[from] rayon::ThreadPoolBuildError),
 }
 
 /// Why a running node ended by itself.

@@ -22,13 +22,14 @@
 //! | `tributary_log_kept_by_chains` | gauge | | chains whose entries keep old files in place |
 //! | `tributary_checkpoint_seconds` | histogram | chain | saving a checkpoint |
 //! | `tributary_checkpoint_bytes` | gauge | chain | size of what the last one wrote |
+//! | `tributary_owner_signatures_total` | counter | at, how | owner signatures at `admission` or `execution` that were `verified` or `remembered` |
 //! | `tributary_overloaded_total` | counter | chain | requests answered `overloaded` here |
 //! | `tributary_refused_total` | counter | | requests and messages refused |
 //! | `tributary_peer_messages_lost_total` | counter | chain, queue | messages lost to a full queue |
 
 use std::time::Duration;
 
-use metrics::{Gauge, Histogram, counter, gauge, histogram};
+use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use tributary_replica::store::Checkpoint;
 use tributary_types::ChainId;
 
@@ -100,6 +101,34 @@ impl ArchiveMetrics {
 impl Default for ArchiveMetrics {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// Who asks for owner signatures to be verified.
+#[derive(Clone)]
+pub struct SignatureMetrics {
+    verified: Counter,
+    remembered: Counter,
+}
+
+impl std::fmt::Debug for SignatureMetrics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SignatureMetrics")
+    }
+}
+
+impl SignatureMetrics {
+    /// Registers them for `at`: admission or execution.
+    #[must_use]
+    pub fn new(at: &'static str) -> Self {
+        let counter = |how| counter!("tributary_owner_signatures_total", "at" => at, "how" => how);
+        Self { verified: counter("verified"), remembered: counter("remembered") }
+    }
+
+    /// So many answers were remembered, so many had to be found.
+    pub fn answered(&self, remembered: usize, verified: usize) {
+        self.remembered.increment(remembered as u64);
+        self.verified.increment(verified as u64);
     }
 }
 

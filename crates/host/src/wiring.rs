@@ -7,6 +7,7 @@
 //! | `log` | the raft log | until the last chain thread ends |
 //! | `archive` | checkpoints, writes of blocks | until the last chain thread ends |
 //! | `maintenance` | purging of log files | until the stores have ended |
+//! | `signatures-N` | the cache of verified signatures, together | until the process ends |
 //! | runtime workers | connections, admission, long polls | until the last reply is sent |
 //! | runtime's blocking threads | reads of the archive | until the last reply is sent |
 //!
@@ -21,6 +22,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::watch;
+use tributary_ledger::SignatureVerifier;
 use tributary_replica::store::BlockStore;
 use tributary_replica::{Replica, ReplicaConfig};
 use tributary_service::Supervisor;
@@ -41,6 +43,7 @@ use crate::network::NodeLinks;
 use crate::readiness::NodeReadiness;
 use crate::server::Server;
 use crate::server::refusals::Refusals;
+use crate::signatures::SignaturePool;
 use crate::stop::Stop;
 use crate::storage::{self, Storage};
 
@@ -79,10 +82,12 @@ pub fn start(checked: Checked, metrics: Option<MetricsHandle>) -> Result<Host, S
         wired.iter().map(|(handle, ..)| (handle.chain, handle.clone())).collect();
 
     let readiness = NodeReadiness::new(handles.values(), Arc::clone(&stop));
-    let cluster = Arc::clone(&checked.cluster);
-    let server = Server::new(cluster, handles, limits, refusals, Arc::clone(&stop));
+    let signatures =
+        Arc::new(SignaturePool::new(limits.signature_threads, limits.remembered_signatures_max)?);
+    let (cluster, pool) = (Arc::clone(&checked.cluster), Arc::clone(&signatures));
+    let server = Server::new(cluster, handles, limits, pool, refusals, Arc::clone(&stop));
     let listener = Listener::bind(checked.node.address, &checked.credentials, Arc::new(server))?;
-    let replicas = restore(&checked, &storage)?;
+    let replicas = restore(&checked, &storage, &signatures)?;
 
     let (supervisor, deaths) = Supervisor::new();
     let (address, http) = (listener.local_addr()?, observer.address());
@@ -163,11 +168,19 @@ fn runtime(archive_read_threads: usize) -> Result<Runtime, StartError> {
 }
 
 /// Brings every replica to where it was.
-fn restore(checked: &Checked, storage: &Storage) -> Result<Vec<(Replica, Duration)>, StartError> {
+fn restore(
+    checked: &Checked,
+    storage: &Storage,
+    signatures: &Arc<SignaturePool>,
+) -> Result<Vec<(Replica, Duration)>, StartError> {
     let mut replicas = Vec::new();
     for hosted in &checked.hosted {
         let chain = hosted.place.chain;
-        let settings = ReplicaConfig::new(chain, hosted.place.validator, hosted.key.clone());
+        let verifier: Arc<dyn SignatureVerifier> = Arc::<SignaturePool>::clone(signatures);
+        let settings = ReplicaConfig {
+            verifier,
+            ..ReplicaConfig::new(chain, hosted.place.validator, hosted.key.clone())
+        };
         let tick = Duration::from_millis(settings.tick_ms);
         let restored = storage.restored(chain)?;
         let replica = Replica::new(settings, &checked.cluster.genesis, restored)

@@ -7,7 +7,7 @@ use crossbeam_channel::{Sender, TrySendError};
 use tokio::sync::{oneshot, watch};
 use tributary_chain::channel::Portion;
 use tributary_chain::{Batch, Delivery};
-use tributary_types::ChainId;
+use tributary_types::{AccountId, ChainId, PublicKey};
 use tributary_wire::node::{NodeError, Submitted};
 
 use super::input::{Answered, AsOf, Ask, DeliveryResult, Found, MessageRange, PeerInput, Request};
@@ -62,6 +62,17 @@ impl ChainHandle {
         let batch = Box::new(batch);
         let unknown = NodeError::OutcomeUnknown;
         self.ask_thread(|reply| Request::Submit { batch, received, reply }, unknown).await
+    }
+
+    /// The owner keys of accounts, as of a moment ago.
+    ///
+    /// # Errors
+    /// [`NodeError`]: the thread did not take the question.
+    pub async fn owners(
+        &self,
+        accounts: Vec<Option<AccountId>>,
+    ) -> Result<Vec<Option<PublicKey>>, NodeError> {
+        self.ask_thread(|reply| Request::Owners { accounts, reply }, stopping()).await
     }
 
     /// Begins to execute a delivery; the receiver hears the cursor after it, or

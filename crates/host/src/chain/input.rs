@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use tributary_chain::channel::Portion;
 use tributary_chain::{Batch, Delivery};
 use tributary_replica::PeerMessage;
-use tributary_types::{AccountId, BlockHeight, ChainId, PaymentId, Position, TimeMs};
+use tributary_types::{AccountId, BlockHeight, ChainId, PaymentId, Position, PublicKey, TimeMs};
 use tributary_wire::node::{NodeError, Submitted};
 use tributary_wire::query::{AnswerValue, Query};
 
@@ -71,6 +71,14 @@ pub enum Request {
         ask: Ask,
         /// What was found, and as of which state.
         reply: Answered<(AsOf, Found)>,
+    },
+    /// The owner keys of accounts. No barrier: they are a guess at what
+    /// execution will ask.
+    Owners {
+        /// Of which accounts; of none where the place is empty.
+        accounts: Vec<Option<AccountId>>,
+        /// In the same order; `None` for an account without an owner key too.
+        reply: Answered<Vec<Option<PublicKey>>>,
     },
     /// Unacknowledged messages to `peer`. No barrier: what they are worth is
     /// said by a certificate.

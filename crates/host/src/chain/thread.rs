@@ -9,7 +9,7 @@ use crossbeam_channel::{Receiver, Sender, select_biased};
 use thiserror::Error;
 use tokio::sync::watch;
 use tributary_replica::{Fatality, Now, Replica, RequestId};
-use tributary_types::{ChainId, TimeMs};
+use tributary_types::{AccountId, ChainId, TimeMs};
 use tributary_wire::node::Submitted;
 
 use super::capture::Captures;
@@ -255,6 +255,12 @@ impl ChainThread {
             Request::Ask { ask, reply } => {
                 let id = self.open(Waiting::Ask { ask, reply });
                 self.replica.handle_read(id);
+            }
+            Request::Owners { accounts, reply } => {
+                let ledger = self.replica.ledger();
+                let owner = |account: AccountId| ledger.account(&account)?.owner;
+                let owners = accounts.into_iter().map(|account| account.and_then(owner)).collect();
+                self.answer(reply, Ok(owners));
             }
             Request::Messages { range, reply } => self.answer(reply, Ok(self.messages(range))),
         }

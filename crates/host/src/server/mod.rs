@@ -36,6 +36,7 @@ use crate::server::outgoing::{Known, outgoing};
 use crate::server::query::Queries;
 use crate::server::refusals::Refusals;
 use crate::server::submit::Admission;
+use crate::signatures::SignaturePool;
 use crate::stop::{Stop, StopState};
 
 /// The node's side of every connection.
@@ -56,6 +57,7 @@ impl Server {
         cluster: Arc<Cluster>,
         chains: BTreeMap<ChainId, ChainHandle>,
         limits: &Limits,
+        signatures: Arc<SignaturePool>,
         refusals: Arc<Refusals>,
         stop: Arc<Stop>,
     ) -> Self {
@@ -67,7 +69,7 @@ impl Server {
                 ahead_ms: parameters.id_window_ahead_ms,
             },
         };
-        let admission = Admission::new(cluster.hash, limits.submissions_max);
+        let admission = Admission::new(cluster.hash, signatures, limits.submissions_max);
         Self {
             cluster,
             chains,

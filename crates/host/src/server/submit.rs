@@ -1,21 +1,26 @@
-//! Admission of batches: the signature is verified here, off the chain's
-//! thread; what the ledger itself can say of a batch is said there.
+//! Admission of batches: signatures are verified here, off the chain's thread;
+//! what the ledger itself can say of a batch is said there.
+//!
+//! A wrong batch signature is refused. A wrong owner signature concerns one
+//! payment of many: it is data, and its receipt says so.
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 use tributary_chain::Batch;
-use tributary_types::Hash;
+use tributary_types::{AccountId, Hash, PublicKey};
 use tributary_wire::node::{NodeError, Submitted};
 
 use crate::chain::{ChainHandle, OVERLOADED_RETRY_MS};
 use crate::measure;
+use crate::signatures::SignaturePool;
 
 /// Verifies the signatures of batches.
 #[derive(Debug)]
 pub struct Admission {
     cluster: Hash,
+    signatures: Arc<SignaturePool>,
     /// Batches that are verified or executed; each is held in memory.
     permits: Arc<Semaphore>,
 }
@@ -23,8 +28,8 @@ pub struct Admission {
 impl Admission {
     /// At most `batches_max` at once, for all chains.
     #[must_use]
-    pub fn new(cluster: Hash, batches_max: usize) -> Self {
-        Self { cluster, permits: Arc::new(Semaphore::new(batches_max)) }
+    pub fn new(cluster: Hash, signatures: Arc<SignaturePool>, batches_max: usize) -> Self {
+        Self { cluster, signatures, permits: Arc::new(Semaphore::new(batches_max)) }
     }
 
     /// Verifies and executes a batch.
@@ -38,10 +43,41 @@ impl Admission {
             measure::overloaded(chain.chain);
             NodeError::Overloaded { retry_after_ms: OVERLOADED_RETRY_MS }
         })?;
-        if !batch.is_signed(&self.cluster) {
-            let sentence = format!("the signature of key {} is wrong", batch.key);
-            return Err(NodeError::Refused(sentence));
-        }
+        let debited = debited_accounts(&batch);
+        let owners = if debited.is_empty() { Vec::new() } else { chain.owners(debited).await? };
+        let batch = self.verify(batch, owners).await?;
         chain.submit(batch, received).await
     }
+
+    /// Has the pool verify; gives the batch back if it is its institution's.
+    async fn verify(
+        &self,
+        batch: Batch,
+        owners: Vec<Option<PublicKey>>,
+    ) -> Result<Batch, NodeError> {
+        let (reply, verified) = oneshot::channel();
+        let (signatures, cluster) = (Arc::clone(&self.signatures), self.cluster);
+        self.signatures.spawn(move || {
+            let is_signed = signatures.admit(&cluster, &batch, &owners);
+            // A caller that has gone wants no answer.
+            drop(reply.send((batch, is_signed)));
+        });
+        let (batch, is_signed) = verified
+            .await
+            .map_err(|_| NodeError::Unavailable("the node is stopping".to_owned()))?;
+        if is_signed {
+            return Ok(batch);
+        }
+        Err(NodeError::Refused(format!("the signature of key {} is wrong", batch.key)))
+    }
+}
+
+/// The account that pays, for each owner signature of a batch; none if the
+/// payment is malformed.
+fn debited_accounts(batch: &Batch) -> Vec<Option<AccountId>> {
+    let debited = |payment: u32| {
+        let record = batch.payments.get(payment as usize)?;
+        record.parse().ok().map(|payment| payment.debit)
+    };
+    batch.owner_signatures.iter().map(|entry| debited(entry.payment)).collect()
 }

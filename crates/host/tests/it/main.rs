@@ -4,6 +4,7 @@
 
 mod cluster;
 mod commits;
+mod owners;
 mod payments;
 mod reads;
 mod refusals;
