@@ -18,10 +18,14 @@ pub const PATH_LENGTH_MAX: usize = 32;
 static EMPTY: LazyLock<Hash> = LazyLock::new(|| Domain::Empty.hash(&[]));
 
 fn parent(left: &Hash, right: &Hash) -> Hash {
+    Domain::Node.hash(&concatenate(left, right))
+}
+
+fn concatenate(left: &Hash, right: &Hash) -> [u8; 64] {
     let mut pair = [0; 64];
     pair[..32].copy_from_slice(left.as_bytes());
     pair[32..].copy_from_slice(right.as_bytes());
-    Domain::Node.hash(&pair)
+    pair
 }
 
 /// Root and number of leaves of a tree.
@@ -102,8 +106,9 @@ impl DenseTree {
         let mut levels = vec![leaves];
         while levels[levels.len() - 1].len() > 1 {
             let below = &levels[levels.len() - 1];
-            let level = below.chunks(2).map(pair_hash).collect();
-            levels.push(level);
+            let pairs: Vec<_> =
+                (0..below.len().div_ceil(2)).map(|node| pair(below, node)).collect();
+            levels.push(Domain::Node.hash_many(&pairs));
         }
         Self { levels, touched: Vec::new() }
     }
@@ -159,10 +164,9 @@ impl DenseTree {
                 *index >>= 1;
             }
             touched.dedup();
-            for index in &touched {
-                let start = 2 * *index as usize;
-                let end = (start + 2).min(below.len());
-                above[*index as usize] = pair_hash(&below[start..end]);
+            let pairs: Vec<_> = touched.iter().map(|node| pair(below, *node as usize)).collect();
+            for (node, hash) in touched.iter().zip(Domain::Node.hash_many(&pairs)) {
+                above[*node as usize] = hash;
             }
             level += 1;
         }
@@ -195,12 +199,10 @@ impl DenseTree {
     }
 }
 
-fn pair_hash(pair: &[Hash]) -> Hash {
-    match pair {
-        [left, right] => parent(left, right),
-        [left] => parent(left, &EMPTY),
-        _ => *EMPTY,
-    }
+/// The two hashes below a node; the level is completed by the empty hash.
+fn pair(below: &[Hash], node: usize) -> [u8; 64] {
+    let right = below.get(2 * node + 1).unwrap_or(&EMPTY);
+    concatenate(&below[2 * node], right)
 }
 
 #[cfg(test)]

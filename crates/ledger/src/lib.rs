@@ -35,6 +35,7 @@ mod rules;
 
 mod hashed;
 mod index;
+mod leaves;
 pub mod limits;
 mod marks;
 mod queue;

@@ -11,6 +11,8 @@ use tributary_chain::{Body, DenseTree, Operation};
 use tributary_types::codec::{Decode, DecodeError, Encode, Reader, decode_list, encode_list};
 use tributary_types::{Domain, Hash, PaymentRecord, Position, Receipt};
 
+use crate::leaves::{Leaves, leaf};
+
 /// Receipts of one block.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct BlockOutcomes {
@@ -58,9 +60,11 @@ impl BlockOutcomes {
     /// The receipts tree. `body` is the block's.
     #[must_use]
     pub fn tree(&self, body: &Body) -> DenseTree {
-        let mut buffer = Vec::with_capacity(LEAF_BYTES);
-        let leaf = |(subject, receipt)| outcome_hash(&mut buffer, subject, receipt);
-        DenseTree::from_leaves(self.iter(body).map(leaf).collect())
+        let mut leaves = Leaves::new(Domain::Outcome, self.len());
+        for (subject, receipt) in self.iter(body) {
+            leaves.push(|out| encode_outcome(subject, receipt, out));
+        }
+        DenseTree::from_leaves(leaves.finish())
     }
 }
 
@@ -70,14 +74,15 @@ pub fn receipts_root(tree: &TreeCommitment) -> Hash {
     Domain::Outcome.hash_value(tree)
 }
 
-/// The leaf of one outcome in the receipts tree.
+/// The leaf of one outcome in the receipts tree: the hash of a tag byte, the
+/// payment record or operation, and the receipt, padded with zeros to a multiple
+/// of 64 bytes.
 #[must_use]
 pub fn outcome_leaf(subject: Subject<'_>, receipt: &Receipt) -> Hash {
-    outcome_hash(&mut Vec::with_capacity(LEAF_BYTES), subject, receipt)
+    let mut bytes = Vec::new();
+    encode_outcome(subject, receipt, &mut bytes);
+    leaf(Domain::Outcome, bytes)
 }
-
-/// Usual size of a leaf's bytes; only operations take more.
-const LEAF_BYTES: usize = 1 + PaymentRecord::BYTES + Receipt::BYTES;
 
 /// Every item of a body, in order of execution.
 fn subjects(body: &Body) -> impl Iterator<Item = Subject<'_>> {
@@ -87,11 +92,9 @@ fn subjects(body: &Body) -> impl Iterator<Item = Subject<'_>> {
     })
 }
 
-fn outcome_hash(buffer: &mut Vec<u8>, subject: Subject<'_>, receipt: &Receipt) -> Hash {
-    buffer.clear();
-    subject.encode(buffer);
-    receipt.encode(buffer);
-    Domain::Outcome.hash(buffer)
+fn encode_outcome(subject: Subject<'_>, receipt: &Receipt, out: &mut Vec<u8>) {
+    subject.encode(out);
+    receipt.encode(out);
 }
 
 impl Subject<'_> {

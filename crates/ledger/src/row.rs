@@ -4,6 +4,8 @@
 use tributary_types::codec::{Decode, Encode};
 use tributary_types::{AccountId, Domain, Hash};
 
+use crate::leaves::leaf;
+
 /// A row of a table, with its own hash domain.
 pub trait Row: Encode + Decode {
     /// Sets leaves of this table apart from all other hashes.
@@ -18,17 +20,6 @@ pub trait Row: Encode + Decode {
     /// with zeros to whole blocks of the hash function.
     #[must_use]
     fn leaf_hash(&self) -> Hash {
-        leaf_hash(self, &mut Vec::with_capacity(2 * HASH_BLOCK_BYTES))
+        leaf(Self::DOMAIN, self.to_bytes())
     }
-}
-
-/// Input that BLAKE3 takes in one step.
-pub(crate) const HASH_BLOCK_BYTES: usize = 64;
-
-/// [`Row::leaf_hash`] through a buffer that the caller reuses.
-pub(crate) fn leaf_hash<R: Row>(row: &R, buffer: &mut Vec<u8>) -> Hash {
-    buffer.clear();
-    row.encode(buffer);
-    buffer.resize(buffer.len().next_multiple_of(HASH_BLOCK_BYTES), 0);
-    R::DOMAIN.hash(buffer)
 }

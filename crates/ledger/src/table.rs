@@ -9,9 +9,10 @@ use tributary_types::codec::encode_list;
 use tributary_types::{AccountId, Hash};
 
 use crate::index::{Index, hash_u128};
+use crate::leaves::Leaves;
 use crate::limits::ROWS_MAX;
 use crate::marks::Marks;
-use crate::row::{Row, leaf_hash};
+use crate::row::Row;
 
 /// Rows of one kind, with their index and tree.
 #[derive(Debug, Clone)]
@@ -40,8 +41,8 @@ impl<R> Default for Table<R> {
 impl<R: Row> Table<R> {
     /// A table of these rows, committed; `None` if an id is there twice.
     pub(crate) fn of(rows: Vec<R>) -> Option<Self> {
-        let mut buffer = Vec::new();
-        let leaves = rows.iter().map(|row| leaf_hash(row, &mut buffer)).collect();
+        let mut leaves = Leaves::new(R::DOMAIN, rows.len());
+        rows.iter().for_each(|row| leaves.push(|out| row.encode(out)));
         let mut index = Index::with_capacity(rows.len());
         for (number, row) in rows.iter().enumerate() {
             let (id, number) = (row.id(), u32::try_from(number).ok()?);
@@ -51,7 +52,7 @@ impl<R: Row> Table<R> {
             }
             index.insert(hash, number, |other| hash_u128(rows[other as usize].id().get()));
         }
-        let tree = DenseTree::from_leaves(leaves);
+        let tree = DenseTree::from_leaves(leaves.finish());
         Some(Self { rows, index, tree, touched: Marks::default(), dirty_pages: Marks::default() })
     }
 
@@ -106,11 +107,14 @@ impl<R: Row> Table<R> {
 
     /// Brings the tree up to date with the rows.
     pub(crate) fn commit(&mut self) -> TreeCommitment {
-        let mut buffer = Vec::new();
-        for number in self.touched.take_sorted() {
-            let leaf = leaf_hash(&self.rows[number as usize], &mut buffer);
-            self.tree.set(number, leaf);
+        let touched = self.touched.take_sorted();
+        let mut leaves = Leaves::new(R::DOMAIN, touched.len());
+        for number in &touched {
+            leaves.push(|out| self.rows[*number as usize].encode(out));
             self.dirty_pages.mark(number / R::ROWS_PER_PAGE);
+        }
+        for (number, leaf) in touched.into_iter().zip(leaves.finish()) {
+            self.tree.set(number, leaf);
         }
         self.tree.commit()
     }

@@ -9,7 +9,9 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::LazyLock;
 
+use blake3::IncrementCounter;
 use blake3::hazmat::{ContextKey, HasherExt, hash_derive_key_context};
+use blake3::platform::{Platform, words_from_le_bytes_32};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::codec::{Decode, DecodeError, Encode, Reader};
@@ -197,12 +199,55 @@ impl Domain {
         Hash(*hasher.finalize().as_bytes())
     }
 
+    /// Hashes many inputs of one size: what [`Domain::hash`] gives for each, in
+    /// order, several times faster because the processor takes up to 16 at once.
+    ///
+    /// BLAKE3 offers this only as an unstable interface; that it gives the same
+    /// hashes is a test, not a hope. The size is one of whole blocks of 64 bytes
+    /// within one chunk of 1,024.
+    #[must_use]
+    pub fn hash_many<const BYTES: usize>(self, inputs: &[[u8; BYTES]]) -> Vec<Hash> {
+        const { assert!(BYTES > 0 && BYTES <= 1_024 && BYTES.is_multiple_of(64)) };
+        let key = words_from_le_bytes_32(&CONTEXT_KEYS[self as usize]);
+        let platform = Platform::detect();
+        let mut hashes = Vec::with_capacity(inputs.len());
+        let mut bytes = [0; 32 * LANES];
+        for chunk in inputs.chunks(LANES) {
+            let mut references = [&[0; BYTES]; LANES];
+            for (reference, input) in references.iter_mut().zip(chunk) {
+                *reference = input;
+            }
+            platform.hash_many(
+                &references[..chunk.len()],
+                &key,
+                0,
+                IncrementCounter::No,
+                DERIVE_KEY_MATERIAL,
+                CHUNK_START,
+                CHUNK_END | ROOT,
+                &mut bytes[..32 * chunk.len()],
+            );
+            let (outputs, _) = bytes.as_chunks();
+            hashes.extend(outputs.iter().take(chunk.len()).map(|output| Hash(*output)));
+        }
+        hashes
+    }
+
     /// Hashes the canonical encoding of a value.
     #[must_use]
     pub fn hash_value(self, value: &impl Encode) -> Hash {
         self.hash(&value.to_bytes())
     }
 }
+
+/// Inputs that the widest processors hash at once.
+const LANES: usize = 16;
+
+/// Flags of the BLAKE3 specification, section 2.2.
+const CHUNK_START: u8 = 1 << 0;
+const CHUNK_END: u8 = 1 << 1;
+const ROOT: u8 = 1 << 3;
+const DERIVE_KEY_MATERIAL: u8 = 1 << 6;
 
 #[cfg(test)]
 mod tests {
@@ -218,6 +263,21 @@ mod tests {
     fn hash_matches_the_derive_key_mode_of_blake3() {
         let ours = Domain::Header.hash(b"payment");
         assert_eq!(ours.0, blake3::derive_key("tributary 2026 header v1", b"payment"));
+    }
+
+    #[test]
+    fn many_at_once_are_hashed_as_one_by_one() {
+        fn check<const BYTES: usize>(count: u8) {
+            let inputs: Vec<[u8; BYTES]> =
+                (0..count).map(|n| std::array::from_fn(|at| n ^ at.to_le_bytes()[0])).collect();
+            let singly: Vec<_> = inputs.iter().map(|input| Domain::Node.hash(input)).collect();
+            assert_eq!(Domain::Node.hash_many(&inputs), singly, "{count} of {BYTES} bytes");
+        }
+        for count in 0..40 {
+            check::<64>(count);
+            check::<128>(count);
+            check::<1_024>(count);
+        }
     }
 
     #[test]
