@@ -41,6 +41,7 @@ impl Population {
         operate(clients, merchants).await.context("opening merchants")?;
         let users = users_opening(client, arguments, asset)?;
         operate(clients, users).await.context("opening accounts")?;
+        set_floats(client, &parties, arguments).await.context("setting floats")?;
         client.announced().await?;
         fund(clients, &parties).await.context("giving opening money")?;
         let (accounts, merchants) = (arguments.accounts, arguments.merchants);
@@ -76,11 +77,7 @@ fn merchants_opening(
     arguments: &Arguments,
     asset: AssetId,
 ) -> Result<Vec<Operation>> {
-    let float = if arguments.refund_percent == 0 {
-        FloatPolicy::default()
-    } else {
-        FloatPolicy { target: REFUND_FLOAT, ..FloatPolicy::default() }
-    };
+    let float = FloatPolicy::default();
     let open = |number| Ok(client.merchant_opening(&merchant_name(number)?, asset, float));
     (0..arguments.merchants).map(open).collect()
 }
@@ -128,6 +125,17 @@ async fn operate(clients: &[Client], operations: Vec<Operation>) -> Result<()> {
     }
     while !asking.is_empty() {
         joined(&mut asking).await?;
+    }
+    Ok(())
+}
+
+/// Lets merchants keep money on the user chains if refunds are to come.
+async fn set_floats(client: &Client, parties: &Parties, arguments: &Arguments) -> Result<()> {
+    let target = if arguments.refund_percent == 0 { Amount::ZERO } else { REFUND_FLOAT };
+    let float = FloatPolicy { target, ..FloatPolicy::default() };
+    for merchant in &parties.merchants {
+        let code = client.set_float(*merchant, float).await?.receipt.code;
+        ensure!(code == OutcomeCode::Committed, "refused as {code}");
     }
     Ok(())
 }
