@@ -8,9 +8,8 @@ use bytes::Bytes;
 use tokio::task::JoinSet;
 use tributary_chain::batch::OwnerSignature;
 use tributary_chain::{Batch, Operation};
-use tributary_routing::RouteTable;
 use tributary_transport::{Handler, Identity, Role};
-use tributary_types::{ChainId, Hash, OutcomeCode, PaymentRecord};
+use tributary_types::{ChainId, Hash, PaymentRecord};
 use tributary_wire::query::Query;
 use tributary_wire::router::{Outcome, RouterError, RouterReply, RouterRequest};
 use tributary_wire::{decode, encode};
@@ -18,8 +17,13 @@ use tributary_wire::{decode, encode};
 use crate::admission::Admission;
 use crate::lane::Lane;
 use crate::metric;
-use crate::portion::Request;
+use crate::request::{Request, moved_by};
+use crate::routes::Routes;
 use crate::shape::{check_operations, check_payments};
+
+/// How often one request is cut again by a later route table: once if one slot
+/// moves, more only if it moves again meanwhile.
+pub const MOVES_FOLLOWED_MAX: u32 = 3;
 
 /// What the router knows and does; shared by all its connections.
 #[derive(Debug)]
@@ -27,7 +31,7 @@ pub struct FrontEndHandler {
     /// Hash of the genesis.
     pub cluster: Hash,
     /// Which chain owns which slots.
-    pub routes: RouteTable,
+    pub routes: Arc<Routes>,
     /// Where registry operations execute.
     pub registry_chain: ChainId,
     /// The door.
@@ -71,14 +75,13 @@ impl FrontEndHandler {
         request: RouterRequest,
     ) -> Result<RouterReply, RouterError> {
         match request {
-            RouterRequest::Hello => Ok(RouterReply::Hello {
-                cluster: self.cluster,
-                routes: Box::new(self.routes.clone()),
-            }),
+            RouterRequest::Hello => {
+                Ok(RouterReply::Hello { cluster: self.cluster, routes: self.routes.held().proof() })
+            }
             RouterRequest::Pay { payments, owner_signatures } => {
                 self.pay(peer, &payments.0, &owner_signatures.0).await
             }
-            RouterRequest::Operate(operations) => self.operate(peer, operations.0).await,
+            RouterRequest::Operate(operations) => self.operate(peer, &operations.0).await,
             RouterRequest::Forward(batch) => self.forward(peer, batch.0).await,
             RouterRequest::Query { chain, query } => self.query(chain, query).await,
             RouterRequest::Cluster => Ok(self.cluster_status().await),
@@ -93,37 +96,61 @@ impl FrontEndHandler {
     ) -> Result<RouterReply, RouterError> {
         check_payments(payments, signatures)?;
         self.admission.take_quota(peer, payments.len())?;
-        let request = Request::payments(payments, signatures, &self.routes);
-        Ok(self.execute(request).await)
+        let held = self.routes.held();
+        let request = Request::payments(payments, signatures, held.table());
+        Ok(self.execute(request, held.table().version()).await)
     }
 
     async fn operate(
         &self,
         peer: &Identity,
-        operations: Vec<Operation>,
+        operations: &[Operation],
     ) -> Result<RouterReply, RouterError> {
-        check_operations(&operations)?;
+        check_operations(operations)?;
         self.admission.take_quota(peer, operations.len())?;
-        let request = Request::operations(operations, &self.routes, self.registry_chain);
-        Ok(self.execute(request).await)
+        let held = self.routes.held();
+        let request = Request::operations(operations, held.table(), self.registry_chain);
+        Ok(self.execute(request, held.table().version()).await)
     }
 
     async fn forward(&self, peer: &Identity, batch: Batch) -> Result<RouterReply, RouterError> {
         let lane = self.lane(batch.chain)?;
         let count = batch.outcome_count();
         self.admission.take_quota(peer, count)?;
-        let outcomes = lane.forward(batch).await;
-        outcomes.map(|outcomes| reply(outcomes.into_iter().map(Ok).collect()))
+        let outcomes = lane.forward(batch).await?;
+        if let Some(version) = outcomes.iter().filter_map(moved_by).max() {
+            self.routes.want(version);
+        }
+        Ok(reply(outcomes.into_iter().map(Ok).collect()))
     }
 
     async fn query(&self, chain: ChainId, query: Query) -> Result<RouterReply, RouterError> {
         self.lane(chain)?.chain().read(query).await.map(RouterReply::Answer)
     }
 
+    /// Executes a request that was cut by the table of this version. What a
+    /// chain refuses because it goes by a later one is cut by that and sent
+    /// again, at most [`MOVES_FOLLOWED_MAX`] times.
+    async fn execute(&self, mut request: Request<'_>, mut version: u64) -> RouterReply {
+        self.send(&mut request).await;
+        for _ in 0..MOVES_FOLLOWED_MAX {
+            let Some(later) = request.moved_by().filter(|later| *later > version) else { break };
+            let held = self.routes.wait_for(later).await;
+            let followed = request.follow(held.table());
+            if followed == 0 {
+                break;
+            }
+            metric::moves_followed(followed);
+            version = held.table().version();
+            self.send(&mut request).await;
+        }
+        reply(request.finish())
+    }
+
     /// Puts every portion into its strand first, then waits for them all.
-    async fn execute(&self, mut request: Request) -> RouterReply {
+    async fn send(&self, request: &mut Request<'_>) {
         let mut under_way = Vec::new();
-        for (strand, cut) in std::mem::take(&mut request.cuts) {
+        for (strand, cut) in request.take_cuts() {
             let queue = self.lanes.get(&strand.chain).and_then(|lane| lane.strand(strand.number));
             let enqueued = match queue {
                 Some(queue) => queue.enqueue(cut.portion),
@@ -139,7 +166,6 @@ impl FrontEndHandler {
             let answer = answer.await.unwrap_or_else(|_| Err(stopped()));
             request.answer(&items, answer);
         }
-        reply(request.finish())
     }
 
     async fn cluster_status(&self) -> RouterReply {
@@ -205,7 +231,7 @@ fn reply(results: Vec<Result<Outcome, RouterError>>) -> RouterReply {
         metric::refused(error);
     }
     let outcomes = results.iter().filter_map(|result| result.as_ref().ok());
-    for moved in outcomes.filter(|outcome| outcome.receipt.code == OutcomeCode::Moved) {
+    for moved in outcomes.filter(|outcome| moved_by(outcome).is_some()) {
         metric::moved(moved.chain);
     }
     RouterReply::Outcomes(results)

@@ -2,21 +2,22 @@
 //! of one institution to the chains that execute them.
 //!
 //! In reading order: [`settings`] and [`process`] (wiring); then the way of a
-//! request: [`frontend`] → [`admission`] → [`shape`] → [`portion`] → [`strand`]
-//! → [`chain`]; beside it [`leader`] and [`metric`].
+//! request: [`frontend`] → [`admission`] → [`shape`] → [`request`] → [`portion`]
+//! → [`strand`] → [`chain`]; beside it [`leader`], [`routes`] and [`metric`].
 //!
 //! What it guarantees:
 //!
 //! - an item is repeated under its own id until there is an answer or the
 //!   router's patience ends, and never executes twice;
-//! - payments of one payer that a front-end sends in order execute in order;
+//! - payments of one payer that a front-end sends in order execute in order
+//!   (in one request also while the payer's slot moves to another chain);
+//! - it goes by route tables that the HF chain proved, and never back;
 //! - a full queue answers `overloaded` at once, nothing grows without bound;
 //! - it keeps no durable state: any number of routers may run, and one that is
 //!   killed loses nothing that was acknowledged.
 //!
-//! What it lacks: a way to learn of a newer route table than the genesis'. No
-//! chain changes the table in this version; an outcome `moved` is counted and
-//! passed on to the front-end.
+//! What it lacks: chains that the genesis does not have. A table that names one
+//! is believed, but nothing can be sent there.
 
 pub mod process;
 pub mod settings;
@@ -25,12 +26,14 @@ pub mod admission;
 pub mod frontend;
 pub mod portion;
 pub mod quota;
+pub mod request;
 pub mod shape;
 
 pub mod asking;
 pub mod chain;
 pub mod lane;
 pub mod leader;
+pub mod routes;
 pub mod strand;
 
 pub mod metric;

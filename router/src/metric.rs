@@ -8,7 +8,10 @@
 //! | `router_batch_items_count{chain}` | payments and operations of a batch |
 //! | `router_batch_seconds{chain}` | from sending a batch to its outcomes, repeats included |
 //! | `router_repeats_total{chain}` | attempts that had to be repeated |
-//! | `router_moved_total{chain}` | outcomes that say that a chain no longer owns a slot |
+//! | `router_moved_total{chain}` | outcomes given to front-ends that say that a chain does not own a slot |
+//! | `router_moves_followed_total` | items that were sent on by a later route table |
+//! | `router_routes_refreshes_total{result}` | times that the HF chain was asked for the route table |
+//! | `router_routes_version` | version of the proved route table |
 //! | `router_leader_changes_total{chain}` | times that another leader, or none, was found |
 //! | `router_queue_items{chain}` | items waiting and under way, when last something was queued |
 //! | `router_requests_in_flight` | requests being worked on |
@@ -59,6 +62,22 @@ pub fn repeat(chain: ChainId) {
 /// A chain said that a slot is not its own.
 pub fn moved(chain: ChainId) {
     counter!("router_moved_total", "chain" => label(chain)).increment(1);
+}
+
+/// Refused items were sent on by a later route table.
+pub fn moves_followed(items: usize) {
+    counter!("router_moves_followed_total").increment(u64::try_from(items).unwrap_or(u64::MAX));
+}
+
+/// The HF chain was asked for the route table.
+pub fn routes_refresh(result: &'static str) {
+    counter!("router_routes_refreshes_total", "result" => result).increment(1);
+}
+
+/// A route table is proved.
+pub fn routes_version(version: u64) {
+    // Versions count changes; a gauge shows them exactly far beyond any real one.
+    gauge!("router_routes_version").set(u32::try_from(version).unwrap_or(u32::MAX));
 }
 
 /// Another replica leads, or none.

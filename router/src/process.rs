@@ -7,8 +7,9 @@
 //!                                                      leader::follow (task)
 //! ```
 //!
-//! Every chain has two strand tasks and one task that follows its leader. They
-//! live as long as the router.
+//! Every chain has two strand tasks and one task that follows its leader; one
+//! task follows the route table (`routes::follow`). They live as long as the
+//! router.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -28,6 +29,7 @@ use crate::chain::{Chain, Replica};
 use crate::frontend::FrontEndHandler;
 use crate::lane::Lane;
 use crate::leader;
+use crate::routes::{self, Routes};
 use crate::settings::Limits;
 use crate::strand::{Signer, StrandTask};
 
@@ -61,6 +63,9 @@ pub enum StartError {
         /// Who the certificate says that this is.
         found: String,
     },
+    /// The genesis has no HF chain.
+    #[error("the genesis has no HF chain")]
+    NoHfChain,
     /// A chain without replicas in the topology.
     #[error("the topology has no replica of chain {0}")]
     NoReplica(ChainId),
@@ -102,10 +107,14 @@ impl Router {
             tasks.push((Arc::clone(lane.chain()), strands));
             lanes.insert(lane.chain().id(), lane);
         }
+        let registry_chain = genesis.hf_chain();
+        let routes = Arc::new(Routes::new(genesis));
+        let hf_lane = lanes.get(&registry_chain).ok_or(StartError::NoHfChain)?;
+        let follow_routes = routes::follow(Arc::clone(&routes), Arc::clone(hf_lane.chain()));
         let handler = Arc::new(FrontEndHandler {
             cluster,
-            routes: genesis.routes.clone(),
-            registry_chain: genesis.hf_chain(),
+            routes,
+            registry_chain,
             admission: Admission::new(institution, &limits),
             lanes,
         });
@@ -114,6 +123,7 @@ impl Router {
         for (chain, strands) in tasks {
             supervise(supervisor, chain, strands);
         }
+        supervisor.task("route table", async { Err::<(), Infallible>(follow_routes.await) });
         Ok(Self { listener, handler, address })
     }
 

@@ -16,7 +16,6 @@ use tributary_wire::router::{RouterReply, RouterRequest};
 
 use crate::error::{AskError, ConnectError};
 use crate::link::Routers;
-use crate::routes::check_routes;
 use crate::settings::ClientConfig;
 
 /// A member of one cluster, on behalf of one institution. Clones share the
@@ -60,7 +59,7 @@ impl Client {
     ///
     /// # Errors
     /// [`ConnectError`] if no router answers, or if it belongs to another
-    /// cluster, or shows routes that cannot be believed.
+    /// cluster, or shows a route table without a proof that holds.
     pub async fn connect(config: ClientConfig) -> Result<Self, ConnectError> {
         let Role::Institution(institution) = config.credentials.identity().role else {
             return Err(ConnectError::NoFrontEnd(config.credentials.identity().clone()));
@@ -75,13 +74,17 @@ impl Client {
         if found != expected {
             return Err(ConnectError::OtherCluster { expected, found });
         }
-        check_routes(&config.genesis, &routes)?;
+        let known = &config.genesis.routes;
+        let routes = match routes {
+            Some(proof) => proof.verify_after(&config.genesis, known)?.clone(),
+            None => known.clone(),
+        };
         let shared = Shared {
             routers,
             institution,
             genesis: config.genesis,
             cluster: expected,
-            routes: *routes,
+            routes,
             placement: config.placement,
         };
         Ok(Self { shared: Arc::new(shared), deadline })
@@ -118,7 +121,9 @@ impl Client {
         self.shared.institution
     }
 
-    /// Which chain owns which slots.
+    /// Which chain owns which slots, as proved when the client joined. A later
+    /// table misleads nobody: a chain refuses as `moved` what it does not own,
+    /// and the router follows the newer table.
     #[must_use]
     pub fn routes(&self) -> &RouteTable {
         &self.shared.routes

@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 use tributary_ledger::books::BooksError;
+use tributary_ledger::proof::RoutesError;
 use tributary_transport::Identity;
 use tributary_types::{AccountName, ChainId, Hash, OutcomeCode, PaymentId};
 
@@ -30,7 +31,7 @@ pub enum ConnectError {
     },
     /// The router's routes cannot be believed.
     #[error(transparent)]
-    Routes(#[from] crate::routes::RoutesError),
+    Routes(#[from] RoutesError),
 }
 
 /// A question got no usable answer.

@@ -2,7 +2,8 @@
 //! else reach a cluster through it and nothing else.
 //!
 //! [`Client::connect`] joins a cluster through a router of the client's
-//! institution and checks that it is the cluster of the genesis file. Then:
+//! institution, checks that it is the cluster of the genesis file, and verifies
+//! the proof of the route table that the router goes by. Then:
 //!
 //! | verb | what it does |
 //! | --- | --- |
@@ -68,7 +69,6 @@ pub mod settled;
 pub mod verdict;
 
 pub mod error;
-pub mod routes;
 
 mod link;
 
@@ -92,7 +92,7 @@ pub use tributary_chain::operation::{
 };
 pub use tributary_ledger::books::{BooksError, BooksReport, BooksSummary};
 pub use tributary_ledger::genesis::{ChainKind, ChainSpec, Genesis, Parameters};
-pub use tributary_ledger::proof::{OutcomeProof, ProofError, StateProof};
+pub use tributary_ledger::proof::{OutcomeProof, ProofError, RoutesError, RoutesProof, StateProof};
 pub use tributary_ledger::{AccountView, ChannelStatus, MerchantView, ProxyView, SettlementStatus};
 pub use tributary_transport::Credentials;
 pub use tributary_types::payment::Payment;

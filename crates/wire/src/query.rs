@@ -2,7 +2,7 @@
 //! sure that it still leads (raft read index), so reads never go back.
 
 use serde::{Deserialize, Serialize};
-use tributary_ledger::proof::{OutcomeProof, StateProof};
+use tributary_ledger::proof::{OutcomeProof, RoutesProof, StateProof};
 use tributary_ledger::{
     AccountView, BooksReport, ChannelStatus, MerchantView, ProxyView, SettlementStatus,
 };
@@ -51,6 +51,9 @@ pub enum Query {
     ProveAccount(AccountId),
     /// A payment or operation with proof.
     ProvePayment(PaymentId),
+    /// The route table with proof, once the state is certified (HF chain);
+    /// nothing before its first block: till then the genesis' table holds.
+    ProveRoutes,
 }
 
 /// The answer to a [`Query`], with the block it is as of.
@@ -93,6 +96,8 @@ pub enum AnswerValue {
     StateProof(Option<Box<StateProof>>),
     /// To [`Query::ProvePayment`].
     OutcomeProof(Option<Box<OutcomeProof>>),
+    /// To [`Query::ProveRoutes`].
+    RoutesProof(Option<Box<RoutesProof>>),
 }
 
 /// How a replica is doing.

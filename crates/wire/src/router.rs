@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tributary_chain::{Batch, Operation, batch::OwnerSignature};
-use tributary_routing::RouteTable;
+use tributary_ledger::proof::RoutesProof;
 use tributary_types::{ChainId, Hash, PaymentRecord, Position, Receipt};
 
 use crate::canonical::Canonical;
@@ -18,7 +18,7 @@ pub const REQUEST_OPERATIONS_MAX: usize = 4_096;
 /// What a front-end asks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RouterRequest {
-    /// Who are you: cluster, routes. The caller checks the routes' proof.
+    /// Who are you: cluster, routes. The caller verifies the routes' proof.
     Hello,
     /// Execute payments; answered when each is final (or pending) on its chain.
     Pay {
@@ -49,8 +49,9 @@ pub enum RouterReply {
     Hello {
         /// Hash of the genesis.
         cluster: Hash,
-        /// The route table in force.
-        routes: Box<RouteTable>,
+        /// The route table that the router goes by; `None` while that is the
+        /// genesis' own and not proved yet.
+        routes: Option<Box<RoutesProof>>,
     },
     /// To `Pay`, `Operate`, `Forward`: one result per item, in order.
     Outcomes(Vec<Result<Outcome, RouterError>>),

@@ -8,4 +8,5 @@ mod leaders;
 mod node;
 mod order;
 mod reads;
+mod routes;
 mod setup;

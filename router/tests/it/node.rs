@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use bytes::Bytes;
 use tokio::sync::Semaphore;
 use tributary_chain::Batch;
+use tributary_ledger::RoutesProof;
 use tributary_transport::{Handler, Identity};
 use tributary_types::{Amount, BlockHeight, ChainId, OutcomeCode, PaymentId, Receipt, TimeMs};
 use tributary_wire::node::{NodeError, NodeReply, NodeRequest, Submitted};
@@ -27,6 +28,8 @@ pub enum Fault {
     ExecuteAndForget,
     /// Executes once [`World::release`] is called.
     Hold,
+    /// Refuses every item as `moved`, by this version of the route table.
+    Moved(u64),
 }
 
 /// One batch as a node received it.
@@ -66,6 +69,14 @@ pub struct ScriptedChain {
 pub struct World {
     chains: Mutex<BTreeMap<ChainId, ScriptedChain>>,
     held: Semaphore,
+    routes: Mutex<ProvedRoutes>,
+}
+
+/// The route table as the HF chain shows it.
+#[derive(Debug, Default)]
+struct ProvedRoutes {
+    proof: Option<RoutesProof>,
+    asked: usize,
 }
 
 impl World {
@@ -73,7 +84,8 @@ impl World {
     pub fn new(chains: impl IntoIterator<Item = ChainId>) -> Arc<Self> {
         let chain = |id| (id, ScriptedChain { leader: Some(0), ..ScriptedChain::default() });
         let chains = chains.into_iter().map(chain).collect();
-        Arc::new(Self { chains: Mutex::new(chains), held: Semaphore::new(0) })
+        let (held, routes) = (Semaphore::new(0), Mutex::default());
+        Arc::new(Self { chains: Mutex::new(chains), held, routes })
     }
 
     /// Looks at a chain or changes it.
@@ -89,6 +101,22 @@ impl World {
     /// Lets one held batch execute.
     pub fn release(&self) {
         self.held.add_permits(1);
+    }
+
+    /// Lets the HF chain show this from now on.
+    pub fn show_routes(&self, proof: RoutesProof) {
+        self.routes.lock().unwrap().proof = Some(proof);
+    }
+
+    /// How often the HF chain was asked for the route table.
+    pub fn routes_asked(&self) -> usize {
+        self.routes.lock().unwrap().asked
+    }
+
+    fn routes(&self) -> Option<RoutesProof> {
+        let mut routes = self.routes.lock().unwrap();
+        routes.asked += 1;
+        routes.proof.clone()
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<ChainId, ScriptedChain>> {
@@ -117,6 +145,7 @@ impl Node {
         match fault {
             Err(error) | Ok(Some(Fault::Error(error))) => NodeReply::Error(error),
             Ok(None) => self.execute(&received),
+            Ok(Some(Fault::Moved(version))) => Self::refuse_as_moved(&received, version),
             Ok(Some(Fault::ExecuteAndForget)) => {
                 self.execute(&received);
                 NodeReply::Error(NodeError::OutcomeUnknown)
@@ -151,6 +180,17 @@ impl Node {
         })
     }
 
+    fn refuse_as_moved(received: &Received, version: u64) -> NodeReply {
+        let detail = Amount::new(u128::from(version));
+        let moved = Receipt::refused(OutcomeCode::Moved, detail);
+        NodeReply::Submitted(Submitted {
+            chain: received.batch.chain,
+            height: BlockHeight::new(1),
+            first_index: FIRST_INDEX,
+            receipts: vec![moved; received.ids().len()],
+        })
+    }
+
     fn query(&self, chain: ChainId, query: &Query) -> NodeReply {
         let (leader, height) = self.world.with(chain, |state| (state.leader, state.height));
         let height = BlockHeight::new(height);
@@ -165,6 +205,7 @@ impl Node {
                 return NodeReply::Error(NodeError::NotLeader { chain, leader });
             }
             Query::Payment(_) => AnswerValue::Payment(None),
+            Query::ProveRoutes => AnswerValue::RoutesProof(self.world.routes().map(Box::new)),
             other => return NodeReply::Error(NodeError::Refused(format!("{other:?}"))),
         };
         NodeReply::Answer(Box::new(Answer { chain, height, time: TimeMs::new(1), value }))

@@ -10,10 +10,10 @@ use tributary_wire::router::{RouterError, RouterReply, RouterRequest};
 use crate::setup::{CHAIN, Cluster, HF_CHAIN, INSTITUTION, OTHER_CHAIN, account, id};
 
 #[tokio::test]
-async fn hello_tells_the_cluster_and_its_routes() {
+async fn hello_tells_the_cluster() {
     let cluster = Cluster::start(Limits::default()).await;
     let reply = cluster.front_end("a").ask(&RouterRequest::Hello).await;
-    let routes = Box::new(cluster.genesis.routes.clone());
+    let routes = None;
     assert_eq!(reply, RouterReply::Hello { cluster: cluster.genesis.hash(), routes });
 }
 

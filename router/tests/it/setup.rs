@@ -31,7 +31,7 @@ pub const CHAIN: ChainId = ChainId::new(1);
 pub const OTHER_CHAIN: ChainId = ChainId::new(2);
 pub const HF_CHAIN: ChainId = ChainId::new(3);
 /// Replicas of each chain.
-const VALIDATORS: u8 = 2;
+pub const VALIDATORS: u8 = 2;
 /// How long a condition may take to come true.
 const CONDITION_WAIT: Duration = Duration::from_secs(20);
 /// Between two looks at a condition.
@@ -167,6 +167,11 @@ pub fn account(class: AccountClass, name: &str, slot: u16) -> AccountId {
     AccountId::named(class, INSTITUTION, &name, Slot::new(slot).unwrap())
 }
 
+/// A key that signs the headers of a chain.
+pub fn validator_key(chain: ChainId, validator: u8) -> SigningKey {
+    SigningKey::from_seed([16 * chain.get().to_le_bytes()[0] + validator; 32])
+}
+
 /// Waits until a condition holds.
 pub async fn eventually(condition: impl Fn() -> bool) {
     let poll = async {
@@ -178,10 +183,11 @@ pub async fn eventually(condition: impl Fn() -> bool) {
 }
 
 fn genesis(key: &SigningKey) -> Genesis {
-    let spec = |id: u8, kind| {
-        let key = |validator| SigningKey::from_seed([16 * id + validator; 32]).public();
-        let validators = (0..VALIDATORS).map(key).collect();
-        ChainSpec { id: ChainId::new(u16::from(id)), kind, validators }
+    let spec = |id, kind| {
+        let id = ChainId::new(id);
+        let validators =
+            (0..VALIDATORS).map(|validator| validator_key(id, validator).public()).collect();
+        ChainSpec { id, kind, validators }
     };
     Genesis {
         cluster: "test".to_owned(),

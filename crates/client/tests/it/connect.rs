@@ -4,47 +4,73 @@ use std::fs;
 use std::time::Duration;
 
 use tributary_client::error::AskError;
-use tributary_client::routes::RoutesError;
-use tributary_client::{Client, ClientConfig, ConfigError, ConnectError, Hash};
+use tributary_client::{
+    ChainId, Client, ClientConfig, ConfigError, ConnectError, Hash, ProofError, RoutesError,
+    RoutesProof,
+};
 use tributary_routing::RouteTable;
 use tributary_transport::Role;
-use tributary_types::ChainId;
 use tributary_wire::router::RouterReply;
 
-use crate::router::{HF_CHAIN, INSTITUTION, Setup, USER_CHAINS};
+use crate::router::{HF_CHAIN, INSTITUTION, Setup, USER_CHAINS, prove_routes};
 
-async fn connect_to(setup: &Setup, cluster: Hash, routes: RouteTable) -> Result<(), ConnectError> {
-    let hello = RouterReply::Hello { cluster, routes: Box::new(routes) };
+async fn connect_to(
+    setup: &Setup,
+    cluster: Hash,
+    routes: Option<RoutesProof>,
+) -> Result<Client, ConnectError> {
+    let hello = RouterReply::Hello { cluster, routes: routes.map(Box::new) };
     let (listener, _) = setup.router_that_says(hello, |_| None);
-    Client::connect(setup.config(&[&listener])).await.map(|_| ())
+    Client::connect(setup.config(&[&listener])).await
 }
 
 #[tokio::test]
 async fn a_router_of_another_cluster_is_not_believed() {
     let setup = Setup::new();
-    let error = connect_to(&setup, Hash::ZERO, setup.genesis.routes.clone()).await.unwrap_err();
+    let error = connect_to(&setup, Hash::ZERO, None).await.unwrap_err();
     assert!(matches!(error, ConnectError::OtherCluster { found: Hash::ZERO, .. }), "{error}");
+}
+
+/// What comes of a router that shows a table with these user chains, signed by
+/// the validator of `signer`.
+async fn connect_with(version: u64, user: &[ChainId], signer: ChainId) -> Result<u64, RoutesError> {
+    let setup = Setup::new();
+    let routes = RouteTable::even(version, user, HF_CHAIN).unwrap();
+    let proof = prove_routes(&setup.genesis, routes.clone(), signer);
+    match connect_to(&setup, setup.genesis.hash(), Some(proof)).await {
+        Ok(client) => {
+            assert_eq!(client.routes(), &routes);
+            Ok(version)
+        }
+        Err(ConnectError::Routes(error)) => Err(error),
+        Err(other) => panic!("{other}"),
+    }
+}
+
+#[tokio::test]
+async fn proved_routes_are_used_and_those_of_the_genesis_without_a_proof() {
+    let setup = Setup::new();
+    let client = connect_to(&setup, setup.genesis.hash(), None).await.unwrap();
+    assert_eq!(client.routes(), &setup.genesis.routes);
+    let [first, second] = USER_CHAINS;
+    assert_eq!(connect_with(5, &[first, second], HF_CHAIN).await.unwrap(), 5);
+    assert_eq!(connect_with(6, &[second, first], HF_CHAIN).await.unwrap(), 6);
 }
 
 #[tokio::test]
 async fn stale_and_forged_routes_are_not_believed() {
-    let setup = Setup::new();
-    let check = async |version, user: &[ChainId], expected: Option<RoutesError>| {
-        let routes = RouteTable::even(version, user, HF_CHAIN).unwrap();
-        match (connect_to(&setup, setup.genesis.hash(), routes).await, expected) {
-            (Ok(()), None) => {}
-            (Err(ConnectError::Routes(error)), Some(expected)) => assert_eq!(error, expected),
-            other => panic!("{other:?}"),
-        }
-    };
     let [first, second] = USER_CHAINS;
-    check(5, &[first, second], None).await;
-    check(6, &[second, first], None).await;
-    check(4, &[first, second], Some(RoutesError::Stale { known: 5, found: 4 })).await;
-    check(5, &[second, first], Some(RoutesError::Forged(5))).await;
-    let chain = ChainId::new(77);
-    let wrong = RoutesError::WrongChain { version: 6, chain, expected: "user" };
-    check(6, &[first, chain], Some(wrong)).await;
+    let stale = connect_with(4, &[first, second], HF_CHAIN).await;
+    assert!(matches!(stale, Err(RoutesError::Stale { known: 5, found: 4 })), "{stale:?}");
+    let forged = connect_with(5, &[second, first], HF_CHAIN).await;
+    assert!(matches!(forged, Err(RoutesError::Forged(5))), "{forged:?}");
+    for (version, chains) in [(5, [first, second]), (6, [second, first])] {
+        let other_set = connect_with(version, &chains, first).await;
+        assert!(
+            matches!(other_set, Err(RoutesError::Proof(ProofError::Certificate(_)))),
+            "{other_set:?}"
+        );
+    }
 }
 
 #[tokio::test]

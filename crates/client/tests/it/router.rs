@@ -5,11 +5,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use tributary_chain::certificate::Vote;
 use tributary_chain::operation::{AssetEntry, InstitutionEntry};
+use tributary_chain::{Certificate, Header};
 use tributary_client::{
-    AssetId, ChainId, ChainKind, ChainSpec, Client, ClientConfig, Credentials, Genesis,
-    InstitutionId, Outcome, Parameters, SigningKey, TimeMs,
+    AssetId, ChainId, ChainKind, ChainSpec, Client, ClientConfig, Credentials, Genesis, Hash,
+    InstitutionId, Outcome, Parameters, RoutesProof, SigningKey, TimeMs,
 };
+use tributary_ledger::roots::StateParts;
 use tributary_routing::RouteTable;
 use tributary_transport::authority::CertificateAuthority;
 use tributary_transport::{Handler, Identity, Listener, Role};
@@ -88,8 +91,8 @@ impl Setup {
         &self,
         script: impl FnMut(&RouterRequest) -> Option<RouterReply> + Send + 'static,
     ) -> (Listener, Arc<ScriptedRouter>) {
-        let routes = Box::new(self.genesis.routes.clone());
-        self.router_that_says(RouterReply::Hello { cluster: self.genesis.hash(), routes }, script)
+        let cluster = self.genesis.hash();
+        self.router_that_says(RouterReply::Hello { cluster, routes: None }, script)
     }
 
     pub fn router_that_says(
@@ -159,10 +162,34 @@ pub fn read(request: &RouterRequest) -> (ChainId, &Query) {
     }
 }
 
+/// The key of the only validator of a chain.
+fn validator_key(chain: ChainId) -> SigningKey {
+    SigningKey::from_seed([chain.get().to_le_bytes()[0]; 32])
+}
+
+/// A table as the HF chain would prove it, but with the signature of `signer`'s
+/// validator.
+pub fn prove_routes(genesis: &Genesis, routes: RouteTable, signer: ChainId) -> RoutesProof {
+    let parts = StateParts { routes: routes.hash(), ..StateParts::default() };
+    let header = Header {
+        chain: HF_CHAIN,
+        height: BlockHeight::new(1),
+        parent: Hash::ZERO,
+        time: TimeMs::new(2),
+        validator_set: genesis.validator_set(HF_CHAIN).unwrap().hash(),
+        body_root: Hash::ZERO,
+        receipts_root: Hash::ZERO,
+        state_root: parts.root(),
+        channels_root: Hash::ZERO,
+    };
+    let hash = header.hash(&genesis.hash());
+    let certificate = Certificate { votes: vec![Vote::sign(0, &validator_key(signer), &hash)] };
+    RoutesProof { header, certificate, parts, routes }
+}
+
 fn genesis() -> Genesis {
     let key = |seed| SigningKey::from_seed([seed; 32]).public();
-    let spec =
-        |(id, kind)| ChainSpec { id, kind, validators: vec![key(id.get().to_le_bytes()[0])] };
+    let spec = |(id, kind)| ChainSpec { id, kind, validators: vec![validator_key(id).public()] };
     let user = USER_CHAINS.map(|id| (id, ChainKind::User));
     let chains = user.into_iter().chain([(HF_CHAIN, ChainKind::Hf)]);
     Genesis {

@@ -19,6 +19,7 @@ pub fn evaluate(ledger: &Ledger, ask: &Ask) -> Result<(AsOf, Found), NodeError> 
         Ask::Payment(id) => Found::Payment(ledger.payment(id).map(|known| known.position)),
         Ask::LastEntry(account) => Found::LastEntry(ledger.last_position(account)),
         Ask::Proof(account) => Found::Proof(ProofCapture::of(ledger, account).map(Box::new)),
+        Ask::RoutesProof => Found::RoutesProof(ProofCapture::of_routes(ledger).map(Box::new)),
     };
     Ok((as_of, found))
 }
@@ -40,7 +41,8 @@ fn state(ledger: &Ledger, query: &Query) -> Result<AnswerValue, NodeError> {
         | Query::Payment(_)
         | Query::History { .. }
         | Query::ProveAccount(_)
-        | Query::ProvePayment(_) => {
+        | Query::ProvePayment(_)
+        | Query::ProveRoutes => {
             return Err(NodeError::Refused("not a query of the state".to_owned()));
         }
     })

@@ -11,6 +11,7 @@ use std::time::Instant;
 use tokio::sync::oneshot;
 use tributary_chain::channel::Portion;
 use tributary_chain::{Batch, Delivery};
+use tributary_ledger::proof::{RoutesProofParts, StateProofParts};
 use tributary_replica::PeerMessage;
 use tributary_types::{AccountId, BlockHeight, ChainId, PaymentId, Position, PublicKey, TimeMs};
 use tributary_wire::node::{NodeError, Submitted};
@@ -112,6 +113,8 @@ pub enum Ask {
     LastEntry(AccountId),
     /// What proves an account, proxy or merchant.
     Proof(AccountId),
+    /// What proves the route table.
+    RoutesProof,
 }
 
 /// The state that was read.
@@ -133,5 +136,7 @@ pub enum Found {
     /// [`Position::NONE`] if the account has no history.
     LastEntry(Position),
     /// `None` if there is no such account.
-    Proof(Option<Box<ProofCapture>>),
+    Proof(Option<Box<ProofCapture<StateProofParts>>>),
+    /// `None` on a user chain.
+    RoutesProof(Option<Box<ProofCapture<RoutesProofParts>>>),
 }

@@ -1,20 +1,21 @@
-//! What proves an account, taken down while the state was current, until its
-//! header is certified.
+//! What proves an account or the route table, taken down while the state was
+//! current, until its header is certified.
 
-use tributary_chain::{Certificate, Header};
+use tributary_chain::Header;
 use tributary_ledger::Ledger;
-use tributary_ledger::proof::{StateProof, StateProofParts};
+use tributary_ledger::proof::{RoutesProofParts, StateProofParts};
 use tributary_types::{AccountClass, AccountId};
 
-/// Everything of a [`StateProof`] except the certificate.
+/// Everything of a proof except the certificate.
 #[derive(Debug, Clone)]
-pub struct ProofCapture {
+pub struct ProofCapture<P> {
     /// The header of the state.
     pub header: Header,
-    parts: StateProofParts,
+    /// What the state shows.
+    pub parts: P,
 }
 
-impl ProofCapture {
+impl ProofCapture<StateProofParts> {
     /// Takes down the proof of an account, proxy or merchant.
     #[must_use]
     pub fn of(ledger: &Ledger, account: &AccountId) -> Option<Self> {
@@ -28,10 +29,13 @@ impl ProofCapture {
         }?;
         Some(Self { header: ledger.header().clone(), parts })
     }
+}
 
-    /// The proof, with the certificate of its header.
+impl ProofCapture<RoutesProofParts> {
+    /// Takes down the proof of the route table; none on a user chain.
     #[must_use]
-    pub fn certify(self, certificate: Certificate) -> StateProof {
-        self.parts.certified(self.header, certificate)
+    pub fn of_routes(ledger: &Ledger) -> Option<Self> {
+        let parts = ledger.prove_routes()?;
+        Some(Self { header: ledger.header().clone(), parts })
     }
 }

@@ -35,8 +35,29 @@ pub async fn account(
     };
     let Some(capture) = capture else { return Ok((as_of, AnswerValue::StateProof(None))) };
     let (_, certificate) = certificate(queries, chain, capture.header.height).await?;
-    let proof = capture.certify(certificate);
+    let proof = capture.parts.certified(capture.header, certificate);
     Ok((as_of, AnswerValue::StateProof(Some(Box::new(proof)))))
+}
+
+/// Proves the route table as of the state that was read. No quorum signs a
+/// chain's beginning: before its first block there is no proof.
+///
+/// # Errors
+/// [`NodeError`].
+pub async fn routes(
+    queries: &Queries,
+    chain: &ChainHandle,
+) -> Result<(AsOf, AnswerValue), NodeError> {
+    let (as_of, capture) = match chain.ask(Ask::RoutesProof).await? {
+        (as_of, Found::RoutesProof(capture)) => (as_of, capture),
+        _ => return Err(wrong_answer()),
+    };
+    let Some(capture) = capture.filter(|_| as_of.height > BlockHeight::new(0)) else {
+        return Ok((as_of, AnswerValue::RoutesProof(None)));
+    };
+    let (_, certificate) = certificate(queries, chain, capture.header.height).await?;
+    let proof = capture.parts.certified(capture.header, certificate);
+    Ok((as_of, AnswerValue::RoutesProof(Some(Box::new(proof)))))
 }
 
 /// Proves the latest outcome of a payment or operation.

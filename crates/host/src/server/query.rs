@@ -48,6 +48,7 @@ impl Queries {
             }
             Query::ProveAccount(account) => prove::account(self, chain, account).await?,
             Query::ProvePayment(id) => prove::payment(self, chain, id).await?,
+            Query::ProveRoutes => prove::routes(self, chain).await?,
         };
         Ok(Answer { chain: chain.chain, height: as_of.height, time: as_of.time, value })
     }

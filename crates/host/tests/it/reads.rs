@@ -1,11 +1,14 @@
 //! History, lookups by id and proofs, from the archive too.
 
-use tributary_types::{Position, TimeMs};
+use tributary_chain::operation::{Action, AssetEntry, Operation, RegistryChange};
+use tributary_types::{AssetId, Position, TimeMs};
 use tributary_wire::node::{NodeError, NodeReply, NodeRequest};
 use tributary_wire::query::{AnswerValue, HistoryEntry, PaymentFound, Query};
 
-use crate::cluster::{CHAIN, Cluster, now};
-use crate::payments::{batch, customer, fresh_id, fresh_id_at, open_and_issue, transfer};
+use crate::cluster::{CHAIN, Cluster, HF_CHAIN, now};
+use crate::payments::{
+    batch, batch_for, customer, fresh_id, fresh_id_at, open_and_issue, transfer,
+};
 
 fn history(cluster: &Cluster, before: Option<Position>, limit: u32) -> Vec<HistoryEntry> {
     let query = Query::History { account: customer(0), before, limit };
@@ -105,6 +108,29 @@ fn proofs_verify_against_the_genesis_alone() {
     let mut forged = *state;
     forged.header.height = forged.header.height.next();
     assert!(forged.verify(&cluster.genesis).is_err());
+}
+
+#[test]
+fn the_hf_chain_proves_the_routes() {
+    let mut cluster = Cluster::running(1);
+    cluster.start(1);
+    let before = cluster.query_chain(HF_CHAIN, &Query::ProveRoutes).value;
+    assert_eq!(before, AnswerValue::RoutesProof(None), "no block yet");
+    let register = RegistryChange::Asset(AssetEntry {
+        id: AssetId::new(2),
+        code: "EUR".parse().unwrap(),
+        scale: 2,
+    });
+    let operation = Operation { id: fresh_id(), action: Action::Register(register) };
+    cluster.submit(&batch_for(HF_CHAIN, &cluster.genesis, vec![operation], vec![]));
+    let AnswerValue::RoutesProof(Some(proof)) =
+        cluster.query_chain(HF_CHAIN, &Query::ProveRoutes).value
+    else {
+        panic!("no proof of the routes")
+    };
+    assert_eq!(proof.verify(&cluster.genesis).unwrap(), &cluster.genesis.routes);
+    let of_user_chain = cluster.query_chain(CHAIN, &Query::ProveRoutes).value;
+    assert_eq!(of_user_chain, AnswerValue::RoutesProof(None));
 }
 
 #[test]
