@@ -9,12 +9,14 @@
 //! not what was logged. An entry takes 32 bytes and its index entry about six.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hint::black_box;
 
 use tributary_types::codec::{Decode, DecodeError, Encode, Reader, decode_list, encode_list};
 use tributary_types::{Amount, Domain, Hash, OutcomeCode, PaymentId, Position, TimeMs};
 
 use crate::genesis::Parameters;
 use crate::index::{Index, hash_u128};
+use crate::leaves::Leaves;
 use crate::outcome::Subject;
 use crate::refusal::Refusal;
 use crate::view::Remembered;
@@ -73,11 +75,14 @@ struct Entry {
 pub(crate) struct Fingerprint(u64);
 
 impl Fingerprint {
-    /// The fingerprint of a payment or operation, through a reused buffer.
-    pub(crate) fn of(subject: Subject<'_>, buffer: &mut Vec<u8>) -> Self {
-        buffer.clear();
-        subject.encode(buffer);
-        let hash = Domain::Content.hash(buffer);
+    /// The fingerprint of each payment or operation, in order.
+    pub(crate) fn of_all<'a>(subjects: impl ExactSizeIterator<Item = Subject<'a>>) -> Vec<Self> {
+        let mut leaves = Leaves::new(Domain::Content, subjects.len());
+        subjects.for_each(|subject| leaves.push(|out| subject.encode(out)));
+        leaves.finish().iter().map(Self::of_hash).collect()
+    }
+
+    fn of_hash(hash: &Hash) -> Self {
         let [a, b, c, d, e, f, g, ..] = *hash.as_bytes();
         Self(u64::from_le_bytes([0, a, b, c, d, e, f, g]))
     }
@@ -147,6 +152,13 @@ impl IdWindow {
             Some(entry) if entry.content() == content => Ok(Known::Replay(entry.remembered())),
             Some(_) => Err(OutcomeCode::IdReused.into()),
         }
+    }
+
+    /// Reads where the search for each id begins; see [`crate::read_ahead`].
+    pub(crate) fn read_ahead(&self, ids: impl Iterator<Item = PaymentId>) {
+        let bucket = |id| self.buckets.get(&self.bucket_of(id));
+        let rows = ids.filter_map(|id| bucket(id)?.index.first(hash_id(id)));
+        black_box(rows.fold(0, |all, row| all ^ row));
     }
 
     /// The latest outcome of an id.

@@ -39,6 +39,13 @@ impl Index {
         }
     }
 
+    /// The row that stands where the search for this hash begins: most often,
+    /// but not always, the one that is wanted.
+    pub(crate) fn first(&self, hash: u64) -> Option<u32> {
+        let mask = self.slots.len().checked_sub(1)?;
+        Some(self.slots[start(hash, mask)]).filter(|row| *row != EMPTY)
+    }
+
     /// Adds a row that is not there yet. `hash_of` gives the hash of any row
     /// added before.
     pub(crate) fn insert(&mut self, hash: u64, row: u32, hash_of: impl Fn(u32) -> u64) {

@@ -39,6 +39,7 @@ mod leaves;
 pub mod limits;
 mod marks;
 mod queue;
+mod read_ahead;
 pub mod row;
 mod table;
 

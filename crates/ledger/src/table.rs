@@ -61,6 +61,11 @@ impl<R: Row> Table<R> {
         self.index.find(hash_u128(id.get()), |row| self.rows[row as usize].id() == id)
     }
 
+    /// The number of a row that most often is the one with this id.
+    pub(crate) fn probable_row(&self, id: AccountId) -> Option<u32> {
+        self.index.first(hash_u128(id.get()))
+    }
+
     /// The row with this id.
     pub(crate) fn get(&self, id: AccountId) -> Option<&R> {
         self.find(id).map(|number| self.row(number))
