@@ -18,6 +18,8 @@ pub(crate) struct Checkpoints {
     /// The log's files take too much space: no tail is kept behind the next
     /// checkpoint.
     space_wanted: bool,
+    /// Every block is to be behind a checkpoint as soon as possible.
+    each_wanted: bool,
 }
 
 impl Checkpoints {
@@ -31,6 +33,7 @@ impl Checkpoints {
             has_base: restored.is_some(),
             durable: restored.unwrap_or(0),
             space_wanted: false,
+            each_wanted: false,
         }
     }
 
@@ -44,7 +47,7 @@ impl Checkpoints {
     pub fn is_due(&self) -> bool {
         let grown = self.bytes >= self.limits.checkpoint_after_bytes
             || self.blocks >= self.limits.checkpoint_after_blocks
-            || (self.space_wanted && self.blocks > 0);
+            || ((self.space_wanted || self.each_wanted) && self.blocks > 0);
         self.saving.is_none() && grown
     }
 
@@ -57,6 +60,16 @@ impl Checkpoints {
         !std::mem::replace(&mut self.has_base, true)
     }
 
+    /// Every block is to be behind a checkpoint as soon as possible.
+    pub fn want_each(&mut self) {
+        self.each_wanted = true;
+    }
+
+    /// Whether all executed blocks are behind a durable checkpoint.
+    pub fn is_complete(&self) -> bool {
+        self.saving.is_none() && self.blocks == 0
+    }
+
     /// The log's files take too much space.
     pub fn want_space(&mut self) {
         self.space_wanted = true;
@@ -66,7 +79,7 @@ impl Checkpoints {
     pub fn saved(&mut self, index: u64) -> usize {
         self.saving = self.saving.filter(|saving| *saving > index);
         self.durable = self.durable.max(index);
-        let is_last = self.saving.is_none() && self.blocks == 0;
+        let is_last = self.is_complete();
         let tail_bytes = if self.space_wanted { 0 } else { self.limits.log_tail_bytes };
         self.space_wanted &= !is_last;
         tail_bytes
@@ -103,6 +116,21 @@ mod tests {
         assert!(checkpoints.is_due());
         assert!(!checkpoints.begin(20));
         assert!(!Checkpoints::new(limits(), Some(7)).begin(17));
+    }
+
+    #[test]
+    fn when_each_is_wanted_no_block_stays_outside() {
+        let mut checkpoints = Checkpoints::new(limits(), None);
+        checkpoints.want_each();
+        assert!(!checkpoints.is_due() && checkpoints.is_complete(), "there is nothing to save");
+        assert!(executed(&mut checkpoints, 1));
+        checkpoints.begin(1);
+        assert!(!executed(&mut checkpoints, 1) && !checkpoints.is_complete());
+        assert_eq!(checkpoints.saved(1), 500, "the tail stays for those who are behind");
+        assert!(checkpoints.is_due() && !checkpoints.is_complete());
+        checkpoints.begin(2);
+        checkpoints.saved(2);
+        assert!(checkpoints.is_complete());
     }
 
     #[test]

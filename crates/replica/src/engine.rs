@@ -18,7 +18,7 @@
 //! replaced by [`crate::election`]'s before the next tick can look at it, so a
 //! seed replays a whole cluster.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
 use raft::eraftpb::{Entry, Message};
@@ -234,10 +234,13 @@ impl Engine {
         self.raw.report_unreachable(raft_id(peer));
     }
 
-    /// Hands leadership to the follower that has most of the log.
-    pub fn transfer_leadership(&mut self) {
+    /// Hands leadership to the follower that has most of the log, `gone` ones
+    /// aside.
+    pub fn transfer_leadership(&mut self, gone: &BTreeSet<u16>) {
         let own = self.raw.raft.id;
-        let candidates = self.raw.raft.prs().iter().filter(|(id, _)| **id != own);
+        let gone: BTreeSet<u64> = gone.iter().copied().map(raft_id).collect();
+        let candidates =
+            self.raw.raft.prs().iter().filter(|(id, _)| **id != own && !gone.contains(*id));
         let ranked = candidates.map(|(id, progress)| {
             (progress.recent_active, progress.matched, std::cmp::Reverse(*id))
         });

@@ -18,7 +18,8 @@
 //! handle_snapshot_sent(to: u16)                 answers Effect::SendSnapshot
 //! handle_snapshot_failed(to: u16)
 //! handle_peer_unreachable(peer: u16)
-//! handle_resign()                               orderly shutdown
+//! handle_resign()                               orderly stop
+//! handle_checkpoint_wanted()                    orderly stop
 //!
 //! poll_effect() -> Option<Effect>               until None, after every input
 //! ledger() -> &Ledger    status() -> ReplicaStatus
@@ -32,6 +33,7 @@ mod checkpoints;
 mod clock;
 mod drive;
 mod lead;
+mod leave;
 mod pending;
 mod reads;
 mod recovery;
@@ -56,7 +58,7 @@ pub use effect::{
     Effect, ExecutedBlock, Fatality, Now, PeerError, ReplicaStatus, Reply, RequestId,
 };
 pub use lead::{ITEM_BYTES_MAX, RETRY_AFTER_MS};
-pub use peer::{ClockNotice, HeaderVote, PeerMessage, SnapshotMessage};
+pub use peer::{ClockNotice, Farewell, HeaderVote, PeerMessage, SnapshotMessage};
 pub use raft_codec::RaftMessage;
 pub use replica::Replica;
 pub use validators::CLOCK_INTERVAL_MS;

@@ -26,13 +26,32 @@ pub enum PeerMessage {
     Clock(ClockNotice),
     /// Consensus with a whole state; much larger than the others.
     Snapshot(Box<SnapshotMessage>),
+    /// A validator stops in order.
+    Farewell(Farewell),
 }
 canonical_enum!(PeerMessage, "peer message", {
     1 => Raft(RaftMessage),
     2 => Vote(HeaderVote),
     3 => Clock(ClockNotice),
     4 => Snapshot(Box<SnapshotMessage>),
+    5 => Farewell(Farewell),
 });
+
+/// A validator stops: it takes no leadership over and votes no more, until it
+/// tells its clock again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Farewell;
+
+impl Encode for Farewell {
+    fn encode(&self, _out: &mut Vec<u8>) {}
+}
+
+impl Decode for Farewell {
+    const BYTES_MIN: usize = 0;
+    fn decode(_reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self)
+    }
+}
 
 /// A validator's signature over the header that it executed at a height.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,7 +143,7 @@ mod tests {
         RaftMessage(Message { msg_type, to: 1, from: 2, term: 3, commit: 4, ..Message::default() })
     }
 
-    fn samples() -> [PeerMessage; 5] {
+    fn samples() -> [PeerMessage; 6] {
         let height = BlockHeight::new(2);
         let header_hash = header().hash(&Hash::ZERO);
         let page = Page { key: PageKey { section: 1, number: 2 }, bytes: vec![3; 100] };
@@ -138,6 +157,7 @@ mod tests {
             PeerMessage::Clock(ClockNotice { wall: TimeMs::new(5), certified_through: height }),
             snapshot(None),
             snapshot(Some(Certificate { votes: vec![vote()] })),
+            PeerMessage::Farewell(Farewell),
         ]
     }
 
@@ -153,8 +173,9 @@ mod tests {
     }
 
     #[test]
-    fn golden_bytes_of_a_notice_and_a_heartbeat() {
-        let [raft, _, clock, ..] = samples();
+    fn golden_bytes_of_the_short_messages() {
+        let [raft, _, clock, .., farewell] = samples();
+        assert_eq!(farewell.to_bytes(), [5]);
         assert_eq!(clock.to_bytes(), [3, 5, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0]);
         let mut expected = vec![1, 7];
         for number in [1_u64, 2, 3, 0, 0, 4, 0, 0, 0] {

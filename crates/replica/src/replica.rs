@@ -31,7 +31,7 @@
 //! does, on many cores. Owner signatures are verified in execution, by the
 //! [`ReplicaConfig::verifier`].
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use tributary_chain::{Certificate, Header};
@@ -79,6 +79,8 @@ pub struct Replica {
     pub(crate) expected_time: TimeMs,
     /// Set by [`Replica::handle_resign`]: nothing new is accepted.
     pub(crate) resigning: bool,
+    /// Validators that said farewell, or do not hear, and told no clock since.
+    pub(crate) gone: BTreeSet<u16>,
     effects: VecDeque<Effect>,
     stopped: Option<Fatality>,
 }
@@ -141,6 +143,7 @@ impl Replica {
             noticed_at_ms: None,
             expected_time: TimeMs::default(),
             resigning: false,
+            gone: BTreeSet::new(),
             effects: VecDeque::new(),
             stopped: None,
             config,
@@ -187,8 +190,8 @@ impl Replica {
         }
         // Ticks beyond the most are skipped, not owed.
         self.ticked_at_ms += due * self.config.tick_ms;
-        if self.resigning && due > 0 && self.is_leader() {
-            self.engine.transfer_leadership();
+        if self.resigning && due > 0 {
+            self.hand_over();
         }
         self.send_clock_notice(now);
         self.drive();
@@ -243,24 +246,10 @@ impl Replica {
     /// Messages to this validator are being lost.
     pub fn handle_peer_unreachable(&mut self, peer: u16) {
         if !self.is_stopped() {
+            self.gone.extend(self.others().find(|other| *other == peer));
             self.engine.unreachable(peer);
             self.drive();
         }
-    }
-
-    /// Orderly shutdown: hands leadership over and accepts no more requests.
-    /// Blocks in flight are still answered. Stop the process when
-    /// [`Replica::is_leader`] is false, or after a while.
-    pub fn handle_resign(&mut self) {
-        if self.is_stopped() {
-            return;
-        }
-        self.resigning = true;
-        if self.is_leader() {
-            self.refuse_waiting();
-            self.engine.transfer_leadership();
-        }
-        self.drive();
     }
 
     /// The executed state.

@@ -8,7 +8,7 @@ use tributary_chain::Header;
 
 use crate::effect::{Effect, Now, PeerError};
 use crate::engine::raft_id;
-use crate::peer::{ClockNotice, HeaderVote, PeerMessage};
+use crate::peer::{ClockNotice, Farewell, HeaderVote, PeerMessage};
 use crate::raft_codec::RaftMessage;
 use crate::replica::Replica;
 use crate::votes::Tallied;
@@ -43,6 +43,9 @@ impl Replica {
             PeerMessage::Vote(vote) => self.receive_vote(from, &vote)?,
             PeerMessage::Clock(notice) => self.receive_notice(from, notice),
             PeerMessage::Snapshot(message) => self.receive_snapshot(from, *message)?,
+            PeerMessage::Farewell(Farewell) => {
+                self.gone.insert(from);
+            }
         }
         self.drive();
         Ok(())
@@ -84,6 +87,7 @@ impl Replica {
     }
 
     fn receive_notice(&mut self, from: u16, notice: ClockNotice) {
+        self.gone.remove(&from);
         if let Some(now) = self.now {
             self.clocks.hear(from, notice.wall, now);
         }
@@ -109,7 +113,8 @@ impl Replica {
 
     pub(crate) fn send_clock_notice(&mut self, now: Now) {
         let due = |last: u64| now.monotonic_ms >= last.saturating_add(CLOCK_INTERVAL_MS);
-        if self.noticed_at_ms.is_none_or(due) {
+        // Who has said farewell does not sound as if it stayed.
+        if !self.resigning && self.noticed_at_ms.is_none_or(due) {
             self.noticed_at_ms = Some(now.monotonic_ms);
             let certified_through = self.votes.certified_through();
             let notice = ClockNotice { wall: now.wall, certified_through };
@@ -120,7 +125,7 @@ impl Replica {
     }
 
     /// All validators but this one.
-    fn others(&self) -> impl Iterator<Item = u16> + use<> {
+    pub(crate) fn others(&self) -> impl Iterator<Item = u16> + use<> {
         let validators = self.ledger.validator_set().keys().len();
         let own = self.config.validator;
         (0..validators).filter_map(|index| u16::try_from(index).ok()).filter(move |to| *to != own)

@@ -154,6 +154,41 @@ fn a_leader_that_resigns_hands_over_and_answers_what_is_in_flight() {
 }
 
 #[test]
+fn leadership_goes_to_whoever_stays() {
+    for seed in 20..26 {
+        let mut cluster = Cluster::new(3, seed);
+        cluster.commit(1);
+        let leader = cluster.leader().unwrap();
+        let leaver = (leader + 1) % 3;
+        cluster.act(leaver, |replica| replica.handle_resign());
+        cluster.run(20);
+        assert!(cluster.replica(leader).hears_quorum());
+        cluster.crash(leaver);
+        cluster.act(leader, |replica| replica.handle_resign());
+        cluster.run(100);
+        assert_eq!(cluster.leader(), Some((leader + 2) % 3));
+    }
+}
+
+#[test]
+fn a_leader_that_stops_with_all_others_knows_that_nobody_is_left() {
+    let mut cluster = Cluster::new(3, 30);
+    cluster.commit(1);
+    let leader = cluster.leader().unwrap();
+    for validator in (0..3).filter(|validator| *validator != leader) {
+        assert!(cluster.replica(leader).hears_quorum());
+        cluster.act(validator, |replica| replica.handle_resign());
+        cluster.run(20);
+        cluster.crash(validator);
+    }
+    assert!(!cluster.replica(leader).hears_quorum());
+    // Whoever comes back counts again.
+    cluster.restart((leader + 1) % 3);
+    cluster.run(500);
+    assert!(cluster.replica(leader).hears_quorum());
+}
+
+#[test]
 fn every_request_is_answered_once_under_load() {
     let mut cluster = Cluster::new(3, 12);
     cluster.commit(1);

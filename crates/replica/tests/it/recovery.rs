@@ -46,6 +46,28 @@ fn a_checkpoint_and_the_log_behind_it_give_the_state_back() {
 }
 
 #[test]
+fn after_a_wanted_checkpoint_nothing_is_executed_again() {
+    let mut cluster = Cluster::new(3, 1);
+    for number in 1..=5 {
+        cluster.commit(number);
+    }
+    cluster.run(300);
+    for validator in 0..3 {
+        assert!(!cluster.replica(validator).is_checkpointed());
+        let height = cluster.replica(validator).status().height;
+        cluster.act(validator, Replica::handle_checkpoint_wanted);
+        cluster.run(100);
+        assert!(cluster.replica(validator).is_checkpointed());
+        let checkpoint = cluster.disk(validator).restored().checkpoint.unwrap();
+        assert_eq!(checkpoint.header.height, height);
+    }
+    // Blocks that come later are not left out.
+    cluster.commit(6);
+    cluster.run(300);
+    assert!((0..3).all(|validator| cluster.replica(validator).is_checkpointed()));
+}
+
+#[test]
 fn wanted_space_cuts_the_whole_log_of_an_idle_chain() {
     let mut cluster = Cluster::new(1, 1);
     for number in 1..=5 {
