@@ -45,10 +45,15 @@ pub enum ValidatorSetError {
     /// The same key twice.
     #[error("validator key {0} is listed twice")]
     Duplicate(PublicKey),
+    /// Anybody can sign for the key.
+    #[error("validator key {0} is weak: anybody can sign for it")]
+    WeakKey(PublicKey),
 }
 
 impl ValidatorSet {
-    /// A set of distinct keys. `version` 0 is the genesis set.
+    /// A set of distinct keys. `version` 0 is the genesis set. Whether the keys
+    /// are any good, [`ValidatorSet::check_keys`] says: that is dear, so it is
+    /// asked when a set is registered and not whenever one is read.
     ///
     /// # Errors
     /// [`ValidatorSetError`] for a bad size or a repeated key.
@@ -62,6 +67,17 @@ impl ValidatorSet {
             }
         }
         Ok(Self { version, keys })
+    }
+
+    /// Checks that a signature for each key takes its secret.
+    ///
+    /// # Errors
+    /// [`ValidatorSetError::WeakKey`] names the first that anybody can sign for.
+    pub fn check_keys(&self) -> Result<(), ValidatorSetError> {
+        match self.keys.iter().find(|key| key.is_weak()) {
+            Some(key) => Err(ValidatorSetError::WeakKey(*key)),
+            None => Ok(()),
+        }
     }
 
     /// How many times the set has rotated.

@@ -20,7 +20,7 @@
 mod inbox;
 mod outbox;
 
-pub use inbox::{BrokenRule, Equivocation, Evidence, Examined, Inbox, InboxError};
+pub use inbox::{BrokenRule, Equivocation, Evidence, Examined, Inbox, InboxError, RotationError};
 pub use outbox::{Outbox, Portion};
 
 use serde::{Deserialize, Serialize};

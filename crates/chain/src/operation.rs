@@ -11,7 +11,7 @@ use tributary_types::{
     PaymentId, PublicKey, Reader, canonical, canonical_enum,
 };
 
-/// Most keys of one institution: a registry message always fits a delivery.
+/// Most batch keys of one institution: a registry message always fits a delivery.
 pub const INSTITUTION_KEYS_MAX: usize = 64;
 
 /// Whether an account takes part.

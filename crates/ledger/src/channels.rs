@@ -3,14 +3,17 @@
 
 use std::collections::BTreeMap;
 
-use tributary_chain::channel::{Examined, OUTBOX_MESSAGES_MAX, channels_root};
+use tributary_chain::channel::{Examined, OUTBOX_MESSAGES_MAX, RotationError, channels_root};
 use tributary_chain::merkle::{MerklePath, TreeCommitment};
-use tributary_chain::{ChannelLeaf, Delivery, DenseTree, Inbox, InboxError, Message, Outbox};
+use tributary_chain::{
+    ChannelLeaf, Delivery, DenseTree, Inbox, InboxError, Message, Outbox, ValidatorSet,
+};
 use tributary_types::codec::{Decode, Encode, Reader};
 use tributary_types::{ChainId, Domain, Hash};
 
 use crate::limits::OUTBOX_BEGUN_MAX;
 use crate::marks::Marks;
+use crate::refusal::RuleBroken;
 use crate::view::ChannelStatus;
 
 /// All channels of one chain.
@@ -128,6 +131,21 @@ impl Channels {
         if let Some(channel) = self.get_mut(peer) {
             change(&mut channel.inbox);
         }
+    }
+
+    /// Registers the next validators of `peer`.
+    ///
+    /// # Errors
+    /// [`RuleBroken`] for a set that cannot follow the registered one.
+    pub(crate) fn rotate(&mut self, peer: ChainId, next: ValidatorSet) -> Result<(), RuleBroken> {
+        let mut rotated = Ok(());
+        self.change_inbox(peer, |inbox| rotated = inbox.rotate(next));
+        rotated.map_err(|error| match error {
+            RotationError::Version { .. } => {
+                RuleBroken("a validator set that does not follow the one before")
+            }
+            RotationError::Keys(_) => RuleBroken("a validator set with a weak key"),
+        })
     }
 
     /// Number of the last message received from `peer`.

@@ -17,6 +17,7 @@ use crate::movement::Movement;
 use crate::outcome::{Subject, receipts_root};
 use crate::owners::{InPlace, SignatureVerifier, Verdict};
 use crate::payment::{Ordered, Signed, moved};
+use crate::read_ahead::RUN_PAYMENTS;
 use crate::refusal::{Refusal, RuleBroken, is_remembered};
 use crate::roots::StateParts;
 
@@ -126,13 +127,7 @@ impl Ledger {
         message: &Message,
     ) -> Result<(), RuleBroken> {
         if let Message::ValidatorSet(next) = message {
-            let current =
-                self.core.channels.inbox(source).map(|inbox| inbox.validators().version());
-            if current.and_then(|version| version.checked_add(1)) != Some(next.version()) {
-                return Err(RuleBroken("a validator set that does not follow the one before"));
-            }
-            self.core.channels.change_inbox(source, |inbox| inbox.rotate(next.clone()));
-            return Ok(());
+            return self.core.channels.rotate(source, next.clone());
         }
         match &mut self.side {
             Side::User(user) => user.receive(&mut self.core, block, source, message),
@@ -154,22 +149,49 @@ impl Ledger {
 
     fn run_batch(&mut self, block: &mut Block, batch: &Batch, verdicts: &[Option<Verdict>]) {
         let refused = self.refusal_of(batch);
-        let mut buffer = Vec::with_capacity(2 * PaymentRecord::BYTES);
-        for operation in &batch.operations {
+        let contents = Fingerprint::of_all(batch.operations.iter().map(Subject::Operation));
+        for (operation, content) in batch.operations.iter().zip(contents) {
             let receipt = match refused {
                 Some(code) => Receipt::refused(code, Amount::ZERO),
-                None => self.run_operation(block, batch, operation, &mut buffer),
+                None => self.run_operation(block, batch, operation, content),
             };
             block.decide(receipt);
         }
+        self.run_payments(block, batch, refused, verdicts);
+    }
+
+    fn run_payments(
+        &mut self,
+        block: &mut Block,
+        batch: &Batch,
+        refused: Option<OutcomeCode>,
+        verdicts: &[Option<Verdict>],
+    ) {
         let mut signatures = batch.owner_signatures.iter().zip(verdicts).peekable();
-        for (index, record) in (0..).zip(&batch.payments) {
-            let signed = signatures.next_if(|(entry, _)| entry.payment == index);
-            let owner_signature = signed
-                .map(|(entry, verdict)| Signed { signature: &entry.signature, verdict: *verdict });
-            let receipt =
-                self.run_payment(block, batch, refused, record, owner_signature, &mut buffer);
-            block.decide(receipt);
+        let mut index = 0;
+        for run in batch.payments.chunks(RUN_PAYMENTS) {
+            let contents = Fingerprint::of_all(run.iter().map(Subject::Payment));
+            let payments: Vec<_> = run.iter().map(PaymentRecord::parse).collect();
+            self.read_ahead(payments.iter().flatten());
+            for ((record, payment), content) in run.iter().zip(payments).zip(contents) {
+                let signed = signatures.next_if(|(entry, _)| entry.payment == index);
+                let owner_signature = signed.map(|(entry, verdict)| Signed {
+                    signature: &entry.signature,
+                    verdict: *verdict,
+                });
+                let receipt = match (payment, refused) {
+                    (Err(_), _) => Receipt::refused(OutcomeCode::Malformed, Amount::ZERO),
+                    (Ok(_), Some(code)) => Receipt::refused(code, Amount::ZERO),
+                    (Ok(payment), None) => {
+                        let (institution, position) = (batch.institution, block.position());
+                        let ordered =
+                            Ordered { payment, record, institution, owner_signature, position };
+                        self.run_payment(block, &ordered, content)
+                    }
+                };
+                block.decide(receipt);
+                index += 1;
+            }
         }
     }
 
@@ -178,9 +200,8 @@ impl Ledger {
         block: &Block,
         batch: &Batch,
         operation: &Operation,
-        buffer: &mut Vec<u8>,
+        content: Fingerprint,
     ) -> Receipt {
-        let content = Fingerprint::of(Subject::Operation(operation), buffer);
         match self.core.window.look(operation.id, content, block.time) {
             Ok(Known::New) => {}
             Ok(Known::Replay(first)) => return replay(first.code, first.position),
@@ -202,34 +223,18 @@ impl Ledger {
     fn run_payment(
         &mut self,
         block: &Block,
-        batch: &Batch,
-        refused: Option<OutcomeCode>,
-        record: &PaymentRecord,
-        owner_signature: Option<Signed<'_>>,
-        buffer: &mut Vec<u8>,
+        ordered: &Ordered<'_>,
+        content: Fingerprint,
     ) -> Receipt {
-        let Ok(payment) = record.parse() else {
-            return Receipt::refused(OutcomeCode::Malformed, Amount::ZERO);
-        };
-        if let Some(code) = refused {
-            return Receipt::refused(code, Amount::ZERO);
-        }
-        let content = Fingerprint::of(Subject::Payment(record), buffer);
-        match self.core.window.look(payment.id, content, block.time) {
+        let id = ordered.payment.id;
+        match self.core.window.look(id, content, block.time) {
             Ok(Known::New) => {}
             Ok(Known::Replay(first)) => return replay(first.code, first.position),
             Err(refusal) => return refusal.into(),
         }
-        let ordered = Ordered {
-            payment,
-            record,
-            institution: batch.institution,
-            owner_signature,
-            position: block.position(),
-        };
-        let receipt = self.pay(block, &ordered).unwrap_or_else(Receipt::from);
+        let receipt = self.pay(block, ordered).unwrap_or_else(Receipt::from);
         if is_remembered(receipt.code) {
-            self.core.window.insert(payment.id, content, receipt.code, ordered.position);
+            self.core.window.insert(id, content, receipt.code, ordered.position);
         }
         receipt
     }

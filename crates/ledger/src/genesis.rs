@@ -256,6 +256,7 @@ impl Genesis {
         }
         for chain in &self.chains {
             ValidatorSet::new(0, chain.validators.clone())
+                .and_then(|set| set.check_keys())
                 .map_err(|error| GenesisError::Validators { chain: chain.id, error })?;
         }
         Ok(())

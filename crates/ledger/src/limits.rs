@@ -16,8 +16,6 @@ pub const ROWS_MAX: usize = 1 << 30;
 pub const ASSETS_MAX: usize = 256;
 /// Institutions in the registry.
 pub const INSTITUTIONS_MAX: usize = 4_096;
-/// Batch keys of one institution.
-pub const KEYS_MAX: usize = 64;
 /// Longest id window in either direction, in milliseconds: a week.
 pub const ID_WINDOW_MS_MAX: u64 = 7 * 24 * 3_600 * 1_000;
 /// Largest `statements_unacknowledged_max`: an outbox fits one page.

@@ -8,11 +8,13 @@
 use std::collections::BTreeMap;
 
 use thiserror::Error;
-use tributary_chain::operation::{AssetEntry, InstitutionEntry, InstitutionKey, RegistryChange};
+use tributary_chain::operation::{
+    AssetEntry, INSTITUTION_KEYS_MAX, InstitutionEntry, InstitutionKey, RegistryChange,
+};
 use tributary_types::codec::{Decode, DecodeError, Encode, Reader, decode_list, encode_list};
 use tributary_types::{AssetCode, AssetId, InstitutionId, PublicKey};
 
-use crate::limits::{ASSETS_MAX, INSTITUTIONS_MAX, KEYS_MAX};
+use crate::limits::{ASSETS_MAX, INSTITUTIONS_MAX};
 
 /// Assets, institutions and keys, as of one block.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -39,6 +41,9 @@ pub enum RegistryError {
     /// The key signs for another institution, or is listed twice.
     #[error("key {0} is registered already")]
     KeyTaken(PublicKey),
+    /// Anybody can sign for the key.
+    #[error("key {0} is weak: anybody can sign for it")]
+    WeakKey(PublicKey),
     /// Without this key nobody could change the registry any more.
     #[error("key {0} is the last one of the last operator")]
     LastOperatorKey(PublicKey),
@@ -174,8 +179,10 @@ impl Registry {
             if entry.keys[..index].contains(key) || self.owner_of(key).is_some() {
                 return Err(RegistryError::KeyTaken(*key));
             }
+            check_key(key)?;
         }
-        check_limit("keys of an institution", entry.keys.len().saturating_sub(1), KEYS_MAX)?;
+        let others = entry.keys.len().saturating_sub(1);
+        check_limit("keys of an institution", others, INSTITUTION_KEYS_MAX)?;
         check_limit("institutions", self.institutions.len(), INSTITUTIONS_MAX)
     }
 
@@ -184,7 +191,10 @@ impl Registry {
         match self.owner_of(&added.key) {
             Some(owner) if owner == added.institution => Ok(false),
             Some(_) => Err(RegistryError::KeyTaken(added.key)),
-            None => check_limit("keys of an institution", entry.keys.len(), KEYS_MAX),
+            None => {
+                check_key(&added.key)?;
+                check_limit("keys of an institution", entry.keys.len(), INSTITUTION_KEYS_MAX)
+            }
         }
     }
 
@@ -221,6 +231,10 @@ impl Registry {
             }
         }
     }
+}
+
+fn check_key(key: &PublicKey) -> Result<(), RegistryError> {
+    if key.is_weak() { Err(RegistryError::WeakKey(*key)) } else { Ok(()) }
 }
 
 fn check_limit(what: &'static str, held: usize, limit: usize) -> Result<bool, RegistryError> {

@@ -165,6 +165,8 @@ outcome_codes! {
     LimitReached = 83 "limit_reached",
     /// The account's status does not allow the change.
     StatusConflict = 84 "status_conflict",
+    /// The key to register is one that anybody can sign for.
+    WeakKey = 85 "weak_key",
 }
 
 impl OutcomeCode {

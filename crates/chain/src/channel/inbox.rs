@@ -13,7 +13,7 @@ use tributary_types::codec::{Decode, DecodeError, Encode, Reader, decode_list, e
 use tributary_types::{BlockHeight, ChainId, Hash, canonical, canonical_enum};
 
 use super::{Delivery, SEEN_HEADERS_MAX, channels_root, extend_digest, message_hash};
-use crate::certificate::{Certificate, CertificateError, ValidatorSet};
+use crate::certificate::{Certificate, CertificateError, ValidatorSet, ValidatorSetError};
 use crate::header::Header;
 
 /// What is kept of one peer.
@@ -144,6 +144,22 @@ pub enum InboxError {
         /// Which rule.
         rule: String,
     },
+}
+
+/// Why a validator set does not follow the registered one.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum RotationError {
+    /// Its version is not the next one.
+    #[error("validator set version {found} does not follow version {current}")]
+    Version {
+        /// Of the registered set.
+        current: u64,
+        /// Of the announced one.
+        found: u64,
+    },
+    /// A key of it cannot be registered.
+    #[error(transparent)]
+    Keys(#[from] ValidatorSetError),
 }
 
 /// What an examined delivery amounts to.
@@ -287,8 +303,18 @@ impl Inbox {
     }
 
     /// Registers the peer's next validators, as it announced in this channel.
-    pub fn rotate(&mut self, validators: ValidatorSet) {
+    ///
+    /// # Errors
+    /// [`RotationError`] for a set that cannot follow the registered one; that
+    /// stays in force.
+    pub fn rotate(&mut self, validators: ValidatorSet) -> Result<(), RotationError> {
+        let (current, found) = (self.validators.version(), validators.version());
+        if current.checked_add(1) != Some(found) {
+            return Err(RotationError::Version { current, found });
+        }
+        validators.check_keys()?;
         self.validators = validators;
+        Ok(())
     }
 
     fn advance_by(&mut self, applied: usize, examined: &Examined) {

@@ -1,14 +1,17 @@
 //! What a quorum of the source can try, and how its keys change hands: lies
 //! freeze the source and leave evidence, other sources go on.
 
+use tributary_chain::certificate::ValidatorSetError;
 use tributary_chain::channel::{
-    BrokenRule, Equivocation, Evidence, SEEN_HEADERS_MAX, message_hash,
+    BrokenRule, Equivocation, Evidence, RotationError, SEEN_HEADERS_MAX, message_hash,
 };
 use tributary_chain::message::MerchantNotice;
 use tributary_chain::operation::FloatPolicy;
-use tributary_chain::{AccountStatus, CertificateError, Delivery, Inbox, InboxError, Message};
-use tributary_types::AssetId;
+use tributary_chain::{
+    AccountStatus, CertificateError, Delivery, Inbox, InboxError, Message, ValidatorSet,
+};
 use tributary_types::codec::{Encode, decode_exact};
+use tributary_types::{AssetId, PublicKey};
 
 use crate::network::{
     BYSTANDER, DESTINATION, Receiver, SEEDS, SOURCE, Sender, message, messages, sent,
@@ -197,5 +200,33 @@ fn a_header_of_the_old_validators_counts_only_up_to_the_rotation() {
     let (expected, found) = (validator_set(1, &[4, 5, 6]).hash(), sender.validators().hash());
     let wrong_set = InboxError::Certificate(CertificateError::WrongSet { expected, found });
     assert_eq!(receiver.refuses(&sender.deliver(2)), wrong_set);
+    assert_eq!(receiver.refuses(&sender.deliver(0)), wrong_set);
+}
+
+#[test]
+fn only_the_next_validator_set_follows_and_only_with_keys_that_take_a_secret() {
+    let (mut sender, mut receiver) = rotating();
+    receiver.receive(&sender.deliver(0)).unwrap();
+    let current = validator_set(1, &[4, 5, 6]);
+    for found in [0, 1, 3, u64::MAX] {
+        let refused = receiver.inbox.rotate(validator_set(found, &[7, 8, 9]));
+        assert_eq!(refused, Err(RotationError::Version { current: 1, found }));
+        assert_eq!(receiver.inbox.validators(), &current);
+    }
+    let weak = PublicKey::from_bytes([0; 32]);
+    let keys = vec![current.keys()[0], weak];
+    let refused = receiver.inbox.rotate(ValidatorSet::new(2, keys).unwrap());
+    assert_eq!(refused, Err(ValidatorSetError::WeakKey(weak).into()));
+    assert_eq!(receiver.inbox.validators(), &current);
+    assert_eq!(receiver.inbox.rotate(validator_set(2, &[7, 8, 9])), Ok(()));
+    assert_eq!(receiver.inbox.validators(), &validator_set(2, &[7, 8, 9]));
+    // There is no next version after the last.
+    let mut last = Inbox::new(validator_set(u64::MAX, &[1]));
+    let (current, found) = (u64::MAX, 0);
+    let refused = last.rotate(validator_set(0, &[2]));
+    assert_eq!(refused, Err(RotationError::Version { current, found }));
+    sender = rotated(sender);
+    let (expected, found) = (validator_set(2, &[7, 8, 9]).hash(), sender.validators().hash());
+    let wrong_set = InboxError::Certificate(CertificateError::WrongSet { expected, found });
     assert_eq!(receiver.refuses(&sender.deliver(0)), wrong_set);
 }

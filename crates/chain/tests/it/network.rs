@@ -188,7 +188,7 @@ impl Receiver {
         self.inbox.advance(delivery, &examined);
         for message in new {
             if let Message::ValidatorSet(set) = message {
-                self.inbox.rotate(set.clone());
+                self.inbox.rotate(set.clone()).unwrap();
             }
         }
         Ok(new.len())

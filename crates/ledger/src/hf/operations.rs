@@ -130,6 +130,7 @@ fn register(
     }
     let changes = registry.check(change).map_err(|error| match error {
         RegistryError::Limit { .. } => OutcomeCode::LimitReached,
+        RegistryError::WeakKey(_) => OutcomeCode::WeakKey,
         _ => OutcomeCode::RegistryConflict,
     })?;
     if changes {

@@ -63,6 +63,9 @@ fn open_account(
         let same = (known.asset, known.owner) == (open.asset, open.owner);
         return if same { Ok(()) } else { Err(OutcomeCode::AccountExists.into()) };
     }
+    if open.owner.is_some_and(|owner| owner.is_weak()) {
+        return Err(OutcomeCode::WeakKey.into());
+    }
     if !core.accounts.has_room() {
         return Err(OutcomeCode::LimitReached.into());
     }

@@ -1,20 +1,26 @@
 //! Operations: the registry, merchants, accounts, and how changes reach every
 //! chain.
 
+use tributary_chain::certificate::ValidatorSetError;
 use tributary_chain::operation::{
-    AssetEntry, InstitutionEntry, InstitutionKey, OpenMerchant, RegistryChange, SetFloat,
+    AssetEntry, InstitutionEntry, InstitutionKey, OpenAccount, OpenMerchant, RegistryChange,
+    SetFloat,
 };
 use tributary_chain::{AccountStatus, Action, Batch};
+use tributary_ledger::registry::RegistryError;
 use tributary_ledger::{AdmissionError, Genesis, GenesisError, Ledger, Parameters};
 use tributary_types::payment::Payment;
 use tributary_types::{
-    AccountId, AssetId, ChainId, InstitutionId, OutcomeCode, PaymentKind, PaymentRecord,
+    AccountId, AssetId, ChainId, InstitutionId, OutcomeCode, PaymentKind, PaymentRecord, PublicKey,
 };
 
 use crate::harness::{
     BANK, EUR, GBP, HF, Item, ONE, OTHER, TWO, World, amount, float, genesis, institution_key,
     owner_key,
 };
+
+/// A point of small order: everybody's.
+const WEAK: PublicKey = PublicKey::from_bytes([0; 32]);
 
 #[test]
 fn a_new_asset_reaches_every_chain_and_gets_its_accounts() {
@@ -38,7 +44,7 @@ fn a_new_asset_reaches_every_chain_and_gets_its_accounts() {
         }
     }
     let account = world.user("kenji", ONE);
-    let open = tributary_chain::operation::OpenAccount { account, asset: yen, owner: None };
+    let open = OpenAccount { account, asset: yen, owner: None };
     assert_eq!(world.act(ONE, Action::OpenAccount(open)), OutcomeCode::Committed);
     let issuer = AccountId::issuer(BANK, yen, ONE);
     let payment = world.payment(PaymentKind::Issue, issuer, account, 100);
@@ -73,6 +79,29 @@ fn keys_are_added_and_revoked_from_the_block_that_applies_it() {
     let added = InstitutionKey { institution: newcomer, key: institution_key(OTHER).public() };
     let taken = Action::Register(RegistryChange::AddKey(added));
     assert_eq!(world.act(HF, taken), OutcomeCode::RegistryConflict);
+}
+
+#[test]
+fn keys_that_anybody_can_sign_for_are_not_registered() {
+    let mut world = World::new(1);
+    let account = world.user("alice", ONE);
+    for (owner, code) in
+        [(WEAK, OutcomeCode::WeakKey), (owner_key(1).public(), OutcomeCode::Committed)]
+    {
+        let open = OpenAccount { account, asset: GBP, owner: Some(owner) };
+        assert_eq!(world.act(ONE, Action::OpenAccount(open)), code);
+    }
+    let key = InstitutionKey { institution: OTHER, key: WEAK };
+    let add = Action::Register(RegistryChange::AddKey(key));
+    assert_eq!(world.act(HF, add), OutcomeCode::WeakKey);
+    let entry = InstitutionEntry {
+        id: InstitutionId::new(77),
+        name: "newcomer".parse().unwrap(),
+        keys: vec![institution_key(InstitutionId::new(77)).public(), WEAK],
+        operator: false,
+    };
+    let register = Action::Register(RegistryChange::Institution(entry));
+    assert_eq!(world.act(HF, register), OutcomeCode::WeakKey);
 }
 
 #[test]
@@ -223,6 +252,17 @@ fn a_genesis_that_contradicts_itself_is_refused() {
     check(
         |it| it.institutions[1].keys = it.institutions[0].keys.clone(),
         |error| matches!(error, GenesisError::Registry(_)),
+    );
+    check(
+        |it| it.chains[0].validators[2] = WEAK,
+        |error| {
+            let expected = ValidatorSetError::WeakKey(WEAK);
+            matches!(error, GenesisError::Validators { chain: ONE, error } if *error == expected)
+        },
+    );
+    check(
+        |it| it.institutions[1].keys.push(WEAK),
+        |error| matches!(error, GenesisError::Registry(RegistryError::WeakKey(WEAK))),
     );
     check(
         |it| it.institutions[0].operator = false,

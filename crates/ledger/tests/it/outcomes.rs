@@ -11,7 +11,7 @@ use tributary_ledger::limits::{TOTAL_MAX, UNANSWERED_MAX};
 use tributary_types::codec::decode_exact;
 use tributary_types::payment::Payment;
 use tributary_types::{
-    AccountId, AssetId, Encode, OutcomeCode, PaymentKind, PaymentRecord, Receipt,
+    AccountId, AssetId, Encode, OutcomeCode, PaymentKind, PaymentRecord, PublicKey, Receipt,
 };
 
 use crate::harness::{
@@ -190,6 +190,9 @@ fn codes_of_operations(scene: &mut Scene) {
     let open = |asset| Action::OpenAccount(OpenAccount { account: alice, asset, owner: None });
     scene.act(open(GBP), OutcomeCode::Committed);
     scene.act(open(EUR), OutcomeCode::AccountExists);
+    let (account, owner) = (scene.world.user("dora", ONE), Some(PublicKey::from_bytes([0; 32])));
+    let weak = OpenAccount { account, asset: GBP, owner };
+    scene.act(Action::OpenAccount(weak), OutcomeCode::WeakKey);
     let code = scene.world.set_account(ONE, alice, AccountStatus::Closed);
     scene.see(Receipt::refused(code, amount(0)), OutcomeCode::AccountNotEmpty);
     let code = scene.world.set_account(ONE, closed, AccountStatus::Open);

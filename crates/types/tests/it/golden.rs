@@ -143,6 +143,7 @@ fn outcome_codes() {
         "82 registry_conflict",
         "83 limit_reached",
         "84 status_conflict",
+        "85 weak_key",
     ];
     assert_eq!(codes, expected);
     for code in OutcomeCode::ALL {
