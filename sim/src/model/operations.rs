@@ -11,6 +11,7 @@ use tributary_types::{AccountClass, AccountId, InstitutionId, OutcomeCode, Posit
 
 use super::chain::{Chain, Refused};
 use super::holder::{Account, Merchant};
+use super::registry::check_key;
 
 impl Chain {
     /// The first check that fails is the outcome; all come before any change.
@@ -47,6 +48,7 @@ impl Chain {
             Some(known) if (known.asset, known.owner) == (open.asset, open.owner) => Ok(()),
             Some(_) => Err(OutcomeCode::AccountExists.into()),
             None => {
+                open.owner.iter().try_for_each(check_key)?;
                 self.accounts.insert(open.account, Account::open(open.asset, open.owner));
                 Ok(())
             }

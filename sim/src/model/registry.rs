@@ -56,15 +56,24 @@ impl Registry {
             RegistryChange::Institution(entry) => match self.institutions.get(&entry.id) {
                 Some(known) if known == entry => Ok(false),
                 Some(_) => conflict,
-                None if entry.keys.iter().any(|key| self.is_taken(key)) => conflict,
-                None if has_twice(&entry.keys) => conflict,
-                None if entry.keys.len() > KEYS_MAX => Err(OutcomeCode::LimitReached.into()),
-                None => full(self.institutions.len(), INSTITUTIONS_MAX),
+                None => {
+                    for (index, key) in entry.keys.iter().enumerate() {
+                        if entry.keys[..index].contains(key) || self.is_taken(key) {
+                            return conflict;
+                        }
+                        check_key(key)?;
+                    }
+                    full(entry.keys.len(), KEYS_MAX + 1)?;
+                    full(self.institutions.len(), INSTITUTIONS_MAX)
+                }
             },
             RegistryChange::AddKey(added) => match self.institutions.get(&added.institution) {
                 Some(known) if known.keys.contains(&added.key) => Ok(false),
                 Some(_) if self.is_taken(&added.key) => conflict,
-                Some(known) => full(known.keys.len(), KEYS_MAX),
+                Some(known) => {
+                    check_key(&added.key)?;
+                    full(known.keys.len(), KEYS_MAX)
+                }
                 None => conflict,
             },
             RegistryChange::RevokeKey(gone) => match self.institutions.get(&gone.institution) {
@@ -90,6 +99,7 @@ impl Registry {
     }
 }
 
-fn has_twice(keys: &[PublicKey]) -> bool {
-    keys.iter().enumerate().any(|(index, key)| keys[..index].contains(key))
+/// Nobody registers a key that anybody can sign for.
+pub(super) fn check_key(key: &PublicKey) -> Result<(), Refused> {
+    if key.is_weak() { Err(OutcomeCode::WeakKey.into()) } else { Ok(()) }
 }
