@@ -18,14 +18,9 @@ pub const PATH_LENGTH_MAX: usize = 32;
 static EMPTY: LazyLock<Hash> = LazyLock::new(|| Domain::Empty.hash(&[]));
 
 fn parent(left: &Hash, right: &Hash) -> Hash {
-    Domain::Node.hash(&concatenate(left, right))
-}
-
-fn concatenate(left: &Hash, right: &Hash) -> [u8; 64] {
-    let mut pair = [0; 64];
-    pair[..32].copy_from_slice(left.as_bytes());
-    pair[32..].copy_from_slice(right.as_bytes());
-    pair
+    let mut pair = Pair::of(left);
+    pair.set(1, right);
+    Domain::Node.hash(&pair.0)
 }
 
 /// Root and number of leaves of a tree.
@@ -94,21 +89,32 @@ fn depth(count: u64) -> usize {
 #[derive(Debug, Clone, Default)]
 pub struct DenseTree {
     /// `levels[0]` are the leaves; each further level has half as many.
-    levels: Vec<Vec<Hash>>,
+    levels: Vec<Level>,
     /// Leaves written since the last commit; unsorted, may repeat.
     touched: Vec<u32>,
 }
+
+/// Nodes of one height, in pairs of siblings.
+#[derive(Debug, Clone, Default)]
+struct Level {
+    pairs: Vec<Pair>,
+    len: usize,
+}
+
+/// Two siblings: the input of their parent's hash, in one line of cache. A left
+/// node without a sibling has the empty hash beside it.
+#[derive(Debug, Clone, Copy)]
+#[repr(align(64))]
+struct Pair([u8; 64]);
 
 impl DenseTree {
     /// A tree of these leaves, committed.
     #[must_use]
     pub fn from_leaves(leaves: Vec<Hash>) -> Self {
-        let mut levels = vec![leaves];
-        while levels[levels.len() - 1].len() > 1 {
-            let below = &levels[levels.len() - 1];
-            let pairs: Vec<_> =
-                (0..below.len().div_ceil(2)).map(|node| pair(below, node)).collect();
-            levels.push(Domain::Node.hash_many(&pairs));
+        let mut levels = vec![Level::of(&leaves)];
+        while levels[levels.len() - 1].len > 1 {
+            let below = levels[levels.len() - 1].pairs.iter().map(|pair| &pair.0);
+            levels.push(Level::of(&Domain::Node.hash_many(below)));
         }
         Self { levels, touched: Vec::new() }
     }
@@ -116,7 +122,7 @@ impl DenseTree {
     /// Number of leaves.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.levels.first().map_or(0, Vec::len)
+        self.levels.first().map_or(0, |leaves| leaves.len)
     }
 
     /// Whether there are no leaves.
@@ -131,10 +137,10 @@ impl DenseTree {
     /// From 2^32 leaves on; tables that use a tree have lower limits.
     pub fn push(&mut self, leaf: Hash) {
         if self.levels.is_empty() {
-            self.levels.push(Vec::new());
+            self.levels.push(Level::default());
         }
-        let index = u32::try_from(self.levels[0].len()).expect("tables are bounded below 2^32");
-        self.levels[0].push(leaf);
+        let index = u32::try_from(self.len()).expect("tables are bounded below 2^32");
+        self.levels[0].push(&leaf);
         self.touched.push(index);
     }
 
@@ -143,7 +149,8 @@ impl DenseTree {
     /// # Panics
     /// If there is no leaf `index`.
     pub fn set(&mut self, index: u32, leaf: Hash) {
-        self.levels[0][index as usize] = leaf;
+        assert!((index as usize) < self.len(), "the tree has no leaf {index}");
+        self.levels[0].set(index, &leaf);
         self.touched.push(index);
     }
 
@@ -153,20 +160,22 @@ impl DenseTree {
         touched.sort_unstable();
         touched.dedup();
         let mut level = 0;
-        while !self.levels.is_empty() && self.levels[level].len() > 1 {
+        while !self.levels.is_empty() && self.levels[level].len > 1 {
             if self.levels.len() == level + 1 {
-                self.levels.push(Vec::new());
+                self.levels.push(Level::default());
             }
             let (lower, upper) = self.levels.split_at_mut(level + 1);
             let (below, above) = (&lower[level], &mut upper[0]);
-            above.resize(below.len().div_ceil(2), *EMPTY);
+            while above.len < below.pairs.len() {
+                above.push(&EMPTY);
+            }
             for index in &mut touched {
                 *index >>= 1;
             }
             touched.dedup();
-            let pairs: Vec<_> = touched.iter().map(|node| pair(below, *node as usize)).collect();
-            for (node, hash) in touched.iter().zip(Domain::Node.hash_many(&pairs)) {
-                above[*node as usize] = hash;
+            let pairs = touched.iter().map(|node| &below.pairs[*node as usize].0);
+            for (node, hash) in touched.iter().zip(Domain::Node.hash_many(pairs)) {
+                above.set(*node, &hash);
             }
             level += 1;
         }
@@ -179,7 +188,7 @@ impl DenseTree {
     #[must_use]
     pub fn commitment(&self) -> TreeCommitment {
         debug_assert!(self.touched.is_empty(), "commit before reading the root");
-        let root = self.levels.last().and_then(|level| level.first()).copied();
+        let root = self.levels.last().and_then(|level| level.get(0));
         TreeCommitment { root: root.unwrap_or(*EMPTY), count: self.len() as u64 }
     }
 
@@ -192,17 +201,56 @@ impl DenseTree {
         let mut position = index as usize;
         let mut siblings = Vec::with_capacity(self.levels.len());
         for level in self.levels.iter().take(self.levels.len() - 1) {
-            siblings.push(level.get(position ^ 1).copied().unwrap_or(*EMPTY));
+            siblings.push(level.get(position ^ 1).unwrap_or(*EMPTY));
             position >>= 1;
         }
         Some(MerklePath { index: u64::from(index), siblings })
     }
 }
 
-/// The two hashes below a node; the level is completed by the empty hash.
-fn pair(below: &[Hash], node: usize) -> [u8; 64] {
-    let right = below.get(2 * node + 1).unwrap_or(&EMPTY);
-    concatenate(&below[2 * node], right)
+impl Level {
+    fn of(nodes: &[Hash]) -> Self {
+        let mut level =
+            Self { pairs: Vec::with_capacity(nodes.len().div_ceil(2)), ..Self::default() };
+        nodes.iter().for_each(|node| level.push(node));
+        level
+    }
+
+    fn push(&mut self, node: &Hash) {
+        match self.pairs.last_mut() {
+            Some(pair) if self.len % 2 == 1 => pair.set(1, node),
+            _ => self.pairs.push(Pair::of(node)),
+        }
+        self.len += 1;
+    }
+
+    fn set(&mut self, index: u32, node: &Hash) {
+        self.pairs[index as usize / 2].set(index as usize % 2, node);
+    }
+
+    fn get(&self, index: usize) -> Option<Hash> {
+        (index < self.len).then(|| self.pairs[index / 2].get(index % 2))
+    }
+}
+
+impl Pair {
+    /// A left node without a sibling.
+    fn of(left: &Hash) -> Self {
+        let mut pair = Self([0; 64]);
+        pair.set(0, left);
+        pair.set(1, &EMPTY);
+        pair
+    }
+
+    fn set(&mut self, side: usize, node: &Hash) {
+        self.0[32 * side..32 * (side + 1)].copy_from_slice(node.as_bytes());
+    }
+
+    fn get(&self, side: usize) -> Hash {
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(&self.0[32 * side..32 * (side + 1)]);
+        Hash::from_bytes(bytes)
+    }
 }
 
 #[cfg(test)]
@@ -220,11 +268,13 @@ mod tests {
             tree.push(leaf(count - 1));
             tree.set(count / 2, leaf(1_000 + count));
             let commitment = tree.commit();
-            let whole = DenseTree::from_leaves(tree.levels[0].clone());
+            let leaves: Vec<_> =
+                (0..tree.len()).filter_map(|index| tree.levels[0].get(index)).collect();
+            let whole = DenseTree::from_leaves(leaves.clone());
             assert_eq!(commitment, whole.commitment(), "{count} leaves");
             for index in 0..count {
                 let path = tree.path(index).unwrap();
-                assert!(path.proves(&tree.levels[0][index as usize], &commitment));
+                assert!(path.proves(&leaves[index as usize], &commitment));
             }
         }
     }

@@ -92,7 +92,7 @@ impl<const BYTES: usize> Group<BYTES> {
     }
 
     fn flush(&mut self, domain: Domain, hashes: &mut [Hash]) {
-        for (place, hash) in self.places.drain(..).zip(domain.hash_many(&self.inputs)) {
+        for (place, hash) in self.places.drain(..).zip(domain.hash_many(self.inputs.iter())) {
             hashes[place] = hash;
         }
         self.inputs.clear();

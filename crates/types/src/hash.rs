@@ -206,31 +206,34 @@ impl Domain {
     /// hashes is a test, not a hope. The size is one of whole blocks of 64 bytes
     /// within one chunk of 1,024.
     #[must_use]
-    pub fn hash_many<const BYTES: usize>(self, inputs: &[[u8; BYTES]]) -> Vec<Hash> {
+    pub fn hash_many<'a, const BYTES: usize>(
+        self,
+        mut inputs: impl ExactSizeIterator<Item = &'a [u8; BYTES]>,
+    ) -> Vec<Hash> {
         const { assert!(BYTES > 0 && BYTES <= 1_024 && BYTES.is_multiple_of(64)) };
         let key = words_from_le_bytes_32(&CONTEXT_KEYS[self as usize]);
         let platform = Platform::detect();
         let mut hashes = Vec::with_capacity(inputs.len());
-        let mut bytes = [0; 32 * LANES];
-        for chunk in inputs.chunks(LANES) {
-            let mut references = [&[0; BYTES]; LANES];
-            for (reference, input) in references.iter_mut().zip(chunk) {
-                *reference = input;
-            }
+        let (mut lanes, mut bytes) = ([&[0; BYTES]; LANES], [0; 32 * LANES]);
+        loop {
+            let filled = lanes.iter_mut().zip(&mut inputs).map(|(lane, input)| *lane = input);
+            let count = filled.count();
             platform.hash_many(
-                &references[..chunk.len()],
+                &lanes[..count],
                 &key,
                 0,
                 IncrementCounter::No,
                 DERIVE_KEY_MATERIAL,
                 CHUNK_START,
                 CHUNK_END | ROOT,
-                &mut bytes[..32 * chunk.len()],
+                &mut bytes[..32 * count],
             );
             let (outputs, _) = bytes.as_chunks();
-            hashes.extend(outputs.iter().take(chunk.len()).map(|output| Hash(*output)));
+            hashes.extend(outputs.iter().take(count).map(|output| Hash(*output)));
+            if count < LANES {
+                return hashes;
+            }
         }
-        hashes
     }
 
     /// Hashes the canonical encoding of a value.
@@ -271,7 +274,7 @@ mod tests {
             let inputs: Vec<[u8; BYTES]> =
                 (0..count).map(|n| std::array::from_fn(|at| n ^ at.to_le_bytes()[0])).collect();
             let singly: Vec<_> = inputs.iter().map(|input| Domain::Node.hash(input)).collect();
-            assert_eq!(Domain::Node.hash_many(&inputs), singly, "{count} of {BYTES} bytes");
+            assert_eq!(Domain::Node.hash_many(inputs.iter()), singly, "{count} of {BYTES} bytes");
         }
         for count in 0..40 {
             check::<64>(count);
