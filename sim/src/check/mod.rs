@@ -1,0 +1,285 @@
+//! What must hold, whatever goes wrong. One file for each promise; here is the
+//! table of them and who calls which when.
+//!
+//! The first violation ends a run. Checkers see what the machines do, not what
+//! they say: blocks as they are executed, bytes as they are sent, disks as they
+//! are.
+
+mod acknowledged;
+mod agreement;
+mod balances;
+mod bounds;
+mod certificates;
+mod channels;
+mod conservation;
+mod durability;
+mod liveness;
+mod once;
+
+use std::collections::BTreeSet;
+
+use tributary_chain::{Batch, Body, Certificate, Header};
+use tributary_ledger::Ledger;
+use tributary_replica::store::Checkpoint;
+use tributary_replica::{ExecutedBlock, PeerError, ReplicaStatus, StartError};
+use tributary_types::codec::decode_exact;
+use tributary_types::{BlockHeight, ChainId, Hash, OutcomeCode};
+
+use crate::cluster::Cluster;
+use crate::disk::Disk;
+use crate::orders::OrderNumber;
+use crate::scenario::Scenario;
+
+pub use acknowledged::Told;
+pub use liveness::{Surroundings, unfinished};
+
+/// Every promise that is checked, with where it is made.
+pub const CHECKERS: [(&str, &str); 14] = [
+    ("agreement", "replicas execute equal headers at every height; block time never goes back"),
+    ("certificates", "a certificate is of a header that was executed, by a quorum of the set"),
+    ("once", "an id moves money at most once; a replay tells the first outcome"),
+    ("channels", "messages arrive once each, in order, all of them, as they were sent"),
+    ("conservation", "books balance on each chain after each block, and over all chains"),
+    ("balances", "no account is negative but issuers and control accounts"),
+    ("state", "every invariant of a ledger's state holds after each block"),
+    ("acknowledged", "what was acknowledged is durable on a quorum and never changes"),
+    ("durability", "no vote or append is promised before it is durable"),
+    ("replies", "every request gets at most one answer, of its own kind"),
+    ("reads", "a read sees all that was acknowledged before it"),
+    ("bounds", "queues, logs and outboxes stay within their named limits"),
+    ("restart", "a process starts again from whatever a crash left; damage is noticed"),
+    ("liveness", "after the faults everything is decided, settled, received and equal"),
+];
+
+/// A promise that was broken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// Which checker saw it.
+    pub checker: &'static str,
+    /// What it saw.
+    pub text: String,
+}
+
+/// See the module head.
+pub struct Checks {
+    violation: Option<Violation>,
+    agreement: agreement::Agreement,
+    once: once::Once,
+    channels: channels::Channels,
+    conservation: conservation::Conservation,
+    balances: balances::Balances,
+    acknowledged: acknowledged::Acknowledged,
+    bounds: bounds::Bounds,
+    cluster: Hash,
+    /// Nodes whose stored bytes were changed, with the chain.
+    damaged: BTreeSet<(u16, ChainId)>,
+    /// Blocks that were executed, over all chains.
+    blocks: u64,
+}
+
+impl Checks {
+    /// Checkers that have seen nothing.
+    ///
+    /// # Errors
+    /// What is wrong with the cluster.
+    pub fn new(scenario: &Scenario, cluster: &Cluster) -> Result<Self, String> {
+        Ok(Self {
+            violation: None,
+            agreement: agreement::Agreement::new(cluster),
+            once: once::Once::default(),
+            channels: channels::Channels::default(),
+            conservation: conservation::Conservation::default(),
+            balances: balances::Balances::new(cluster),
+            acknowledged: acknowledged::Acknowledged::new(cluster),
+            bounds: bounds::Bounds::new(scenario),
+            cluster: cluster.hash,
+            damaged: BTreeSet::new(),
+            blocks: 0,
+        })
+    }
+
+    /// The first violation.
+    #[must_use]
+    pub const fn violation(&self) -> Option<&Violation> {
+        self.violation.as_ref()
+    }
+
+    /// Blocks that were executed, over all chains.
+    #[must_use]
+    pub const fn blocks(&self) -> u64 {
+        self.blocks
+    }
+
+    /// A promise was broken; only the first is kept.
+    pub fn violate(&mut self, checker: &'static str, text: String) {
+        self.violation.get_or_insert(Violation { checker, text });
+    }
+
+    /// The height of a chain, as far as any replica executed it.
+    #[must_use]
+    pub fn height(&self, chain: ChainId) -> BlockHeight {
+        self.agreement.height(chain)
+    }
+
+    /// The height up to which somebody was told receipts.
+    #[must_use]
+    pub fn acknowledged_height(&self, chain: ChainId) -> BlockHeight {
+        self.acknowledged.height(chain)
+    }
+
+    /// The running digest of a channel after so many messages, as was sent.
+    #[must_use]
+    pub fn digest(&self, from: ChainId, to: ChainId, sequence: u64) -> Option<Hash> {
+        self.channels.digest(from, to, sequence)
+    }
+
+    /// A replica executed a block; its ledger may be further by now.
+    pub fn executed(&mut self, block: &ExecutedBlock, ledger: &Ledger, node: u16, disks: &[Disk]) {
+        let header = &block.header;
+        match self.agreement.executed(header, node) {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(text) => return self.violate("agreement", text),
+        }
+        self.blocks += 1;
+        let Ok(body) = decode_exact::<Body>(&block.body) else {
+            return self.violate("agreement", "an executed body does not decode".to_owned());
+        };
+        let once = self.once.executed(header.chain, &body, &block.outcomes);
+        self.check("once", once);
+        let told = self.acknowledged.executed(header, &block.body, &block.outcomes, disks);
+        self.check("acknowledged", told);
+        self.channels.ordered(header.chain, body.deliveries);
+        if ledger.header() == header {
+            self.state(ledger);
+        }
+    }
+
+    /// The newest state of a chain.
+    fn state(&mut self, ledger: &Ledger) {
+        let channels = self.channels.state(ledger);
+        self.check("channels", channels);
+        let conservation = self.conservation.state(ledger);
+        self.check("conservation", conservation);
+        let balances = self.balances.state(ledger);
+        self.check("balances", balances);
+        self.check("state", ledger.validate().map_err(|violation| violation.to_string()));
+    }
+
+    /// A replica says that a header is certified.
+    pub fn certified(
+        &mut self,
+        header: &Header,
+        certificate: &Certificate,
+        cluster: &Cluster,
+        node: u16,
+    ) {
+        let certified = certificates::certified(header, certificate, cluster);
+        self.check("certificates", certified);
+        let known = self.agreement.known(header, node);
+        self.check("certificates", known);
+    }
+
+    /// A replica has a state to save: executed, or installed from another.
+    pub fn checkpoint(&mut self, checkpoint: &Checkpoint, node: u16) {
+        let known = self.agreement.known(&checkpoint.header, node);
+        self.check("agreement", known);
+    }
+
+    /// A replica answers a batch.
+    pub fn acknowledged(&mut self, told: Told, disks: &[Disk]) {
+        let told = self.acknowledged.told(told, disks);
+        self.check("acknowledged", told);
+    }
+
+    /// A read of a chain is answered at `height`; when it came, receipts of
+    /// `acknowledged` had been told.
+    pub fn read(&mut self, chain: ChainId, acknowledged: BlockHeight, height: BlockHeight) {
+        if height < acknowledged {
+            let text =
+                format!("chain {chain}: a read sees height {height}, told was {acknowledged}");
+            self.violate("reads", text);
+        }
+    }
+
+    /// A node sends bytes to another validator.
+    pub fn sent(&mut self, chain: ChainId, node: u16, bytes: &[u8], disks: &[Disk]) {
+        if let Some(disk) = disks.get(usize::from(node)) {
+            let sent = durability::sent(chain, bytes, disk);
+            self.check(
+                "durability",
+                sent.map_err(|text| format!("node {node} chain {chain}: {text}")),
+            );
+        }
+    }
+
+    /// A replica does not take a message of another validator.
+    pub const fn peer_refused(
+        &mut self,
+        _chain: ChainId,
+        _from: u16,
+        _garbled: bool,
+        _error: &PeerError,
+    ) {
+    }
+
+    /// An order that had a definite outcome was asked for again.
+    pub fn asked_again(&mut self, order: OrderNumber, known: OutcomeCode, code: OutcomeCode) {
+        let again = acknowledged::asked_again(order, known, code);
+        self.check("acknowledged", again);
+    }
+
+    /// Somebody changed stored bytes of a chain on a node.
+    pub fn damage(&mut self, node: u16, chain: ChainId) {
+        self.damaged.insert((node, chain));
+    }
+
+    /// A replica has started.
+    pub fn started(&mut self, node: u16, chain: ChainId) {
+        if self.damaged.contains(&(node, chain)) {
+            self.violate("restart", format!("node {node} starts chain {chain} from changed bytes"));
+        }
+    }
+
+    /// A replica does not start. Returns whether that is for good.
+    pub fn refused_to_start(&mut self, node: u16, chain: ChainId, error: &StartError) -> bool {
+        if !self.damaged.contains(&(node, chain)) {
+            self.violate("restart", format!("node {node} chain {chain}: {error}"));
+        }
+        true
+    }
+
+    /// How a replica is doing.
+    pub fn inspect(&mut self, node: u16, status: &ReplicaStatus, ledger: &Ledger) {
+        let bounded = self.bounds.replica(status, ledger);
+        let chain = ledger.chain();
+        self.check("bounds", bounded.map_err(|text| format!("node {node} chain {chain}: {text}")));
+    }
+
+    /// How a node's surroundings are doing.
+    pub fn inspect_queues(&mut self, what: &str, found: usize, limit: usize) {
+        if found > limit {
+            self.violate("bounds", format!("{found} {what}, at most {limit} are allowed"));
+        }
+    }
+
+    /// Whether a batch is one that its institution signed.
+    #[must_use]
+    pub fn is_genuine(&self, batch: &Batch) -> bool {
+        batch.is_signed(&self.cluster)
+    }
+
+    /// Everything is over: the books must balance to the end.
+    pub fn finish(&mut self) {
+        let books = self.conservation.finish();
+        self.check("conservation", books);
+        let told = self.acknowledged.finish();
+        self.check("acknowledged", told);
+    }
+
+    fn check(&mut self, checker: &'static str, result: Result<(), String>) {
+        if let Err(text) = result {
+            self.violate(checker, text);
+        }
+    }
+}

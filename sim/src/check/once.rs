@@ -1,0 +1,57 @@
+//! An id moves money at most once on a chain, and what is told again is what
+//! was told first.
+
+use std::collections::BTreeMap;
+
+use tributary_chain::Body;
+use tributary_ledger::outcome::Subject;
+use tributary_ledger::{BlockOutcomes, is_remembered};
+use tributary_types::{ChainId, OutcomeCode, PaymentId};
+
+/// Outcomes by chain and id; those of another chain's transfers apart.
+#[derive(Debug, Default)]
+pub struct Once {
+    decided: BTreeMap<(ChainId, PaymentId, bool), OutcomeCode>,
+}
+
+impl Once {
+    /// A block was executed.
+    ///
+    /// # Errors
+    /// Which id was decided twice, or told differently.
+    pub fn executed(
+        &mut self,
+        chain: ChainId,
+        body: &Body,
+        outcomes: &BlockOutcomes,
+    ) -> Result<(), String> {
+        for (index, (subject, receipt)) in outcomes.iter(body).enumerate() {
+            let id = match subject {
+                Subject::Payment(record) => match PaymentId::from_bytes(*record.id_bytes()) {
+                    Ok(id) => id,
+                    Err(_) => continue,
+                },
+                Subject::Operation(operation) => operation.id,
+            };
+            let late = index >= outcomes.receipts.len();
+            let own = (chain, id, false);
+            // A late outcome of what is not pending here came with a transfer.
+            let pending = self.decided.get(&own).is_some_and(|code| code.is_pending());
+            let key = (chain, id, late && !pending);
+            let before = self.decided.get(&key).copied();
+            let place = || format!("chain {chain} id {id}: {} after {before:?}", receipt.code);
+            if receipt.replay {
+                if before != Some(receipt.code) {
+                    return Err(format!("{}, as a repetition", place()));
+                }
+            } else if is_remembered(receipt.code) {
+                let goes_on = before.is_none_or(|before| before.is_pending() && late);
+                if !goes_on || (late && receipt.code.is_pending()) {
+                    return Err(place());
+                }
+                self.decided.insert(key, receipt.code);
+            }
+        }
+        Ok(())
+    }
+}

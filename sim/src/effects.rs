@@ -1,0 +1,188 @@
+//! Carrying out what a replica asks for, in the order in which it asks.
+
+use std::sync::Arc;
+
+use tributary_chain::{Certificate, Header};
+use tributary_replica::{Effect, PeerMessage, Reply, RequestId};
+use tributary_types::{ChainId, Encode};
+
+use crate::check::Told;
+use crate::event::{Answer, Event};
+use crate::hosted::{Caller, Hosted, Purpose};
+use crate::liars;
+use crate::node::Node;
+use crate::stage::Stage;
+use crate::trace::Place;
+
+/// Longest time until a snapshot has left.
+const SNAPSHOT_US_MAX: u64 = 60_000;
+
+impl Node {
+    /// Polls until the replica asks for nothing more, or the process ends.
+    pub(crate) fn carry_out_effects(&mut self, chain: ChainId, stage: &mut Stage) {
+        while let Some(effect) =
+            self.hosted.get_mut(&chain).and_then(|hosted| hosted.replica.poll_effect())
+        {
+            let crashes = stage.scenario.profile.crash_between_effects;
+            if !stage.healing && stage.process_prng.happens(crashes) {
+                stage.note(self.place(), chain.get(), "killed between effects", [0, 0]);
+                self.crash(stage);
+                return;
+            }
+            self.carry_out(chain, effect, stage);
+        }
+    }
+
+    fn carry_out(&mut self, chain: ChainId, effect: Effect, stage: &mut Stage) {
+        let (node, place) = (self.number, self.place());
+        let Some(hosted) = self.hosted.get_mut(&chain) else { return };
+        match effect {
+            Effect::Persist(number, write) => {
+                stage.disk(node).write(number, write);
+                self.sync_next(stage);
+            }
+            Effect::Send { to, message } => self.send(chain, to, message, stage),
+            Effect::SendSnapshot { to, message } => {
+                let home = Place::Node(stage.cluster.home(chain, to));
+                let left = !stage.network.is_cut(place, home);
+                let delay_us = stage.process_prng.between(1_000, SNAPSHOT_US_MAX);
+                let life = self.life;
+                stage.after(delay_us, Event::SnapshotLeft { node, life, chain, to, left });
+                stage.note(place, chain.get(), "sends snapshot", [u64::from(to), u64::from(left)]);
+                self.send(chain, to, message, stage);
+            }
+            Effect::Reply { request, reply } => hosted.reply(place, request, reply, stage),
+            Effect::Executed(block) => {
+                hosted.capture();
+                stage.note(
+                    place,
+                    chain.get(),
+                    "executed",
+                    [block.header.height.get(), first_bytes(&block.header)],
+                );
+                stage.checks.executed(&block, hosted.replica.ledger(), node, &stage.disks);
+            }
+            Effect::Certified { header, certificate } => {
+                hosted.certified(place, header, certificate, stage);
+            }
+            Effect::SaveCheckpoint { checkpoint, complete } => {
+                stage.checks.checkpoint(&checkpoint, node);
+                self.saving.push_back((chain, checkpoint, complete));
+                if self.saving.len() == 1 {
+                    self.save_next(stage);
+                }
+            }
+            Effect::LeaderChanged { leader, term } => {
+                let leader = leader.map_or(0, |leader| u64::from(leader) + 1);
+                stage.note(place, chain.get(), "leader changed", [leader, term]);
+            }
+            Effect::Fatal(fatality) => {
+                stage.checks.violate("agreement", format!("node {node} chain {chain}: {fatality}"));
+            }
+        }
+    }
+
+    /// Sends to another validator, who may be told a lie.
+    fn send(&mut self, chain: ChainId, to: u16, message: PeerMessage, stage: &mut Stage) {
+        let Some(hosted) = self.hosted.get_mut(&chain) else { return };
+        let from = hosted.validator;
+        let home = stage.cluster.home(chain, to);
+        let message = match message {
+            PeerMessage::Vote(vote) => PeerMessage::Vote(liars::vote(chain, from, vote, stage)),
+            other => other,
+        };
+        let bytes = message.to_bytes();
+        stage.checks.sent(chain, self.number, &bytes, &stage.disks);
+        let (here, there) = (Place::Node(self.number), Place::Node(home));
+        // A sender notices now and then that its connection is gone.
+        if stage.network.is_cut(here, there) && stage.process_prng.below(8) == 0 {
+            hosted.replica.handle_peer_unreachable(to);
+        }
+        let garbled = stage.network.garbles();
+        let mut bytes = bytes;
+        if garbled {
+            stage.network.garble(&mut bytes);
+        }
+        let bytes: Arc<[u8]> = bytes.into();
+        stage.send(here, there, Event::Peer { node: home, chain, from, bytes, garbled });
+    }
+}
+
+impl Hosted {
+    fn certified(
+        &mut self,
+        place: Place,
+        header: Header,
+        certificate: Certificate,
+        stage: &mut Stage,
+    ) {
+        let Place::Node(node) = place else { return };
+        stage.note(
+            place,
+            self.chain.get(),
+            "certified",
+            [header.height.get(), first_bytes(&header)],
+        );
+        stage.checks.certified(&header, &certificate, &stage.cluster, node);
+        self.publish(&header, &certificate);
+        stage.disk(node).certified(header, certificate);
+        for (to, call, answer) in self.answer_followers() {
+            stage.answer(place, to, call, answer);
+        }
+    }
+
+    fn reply(&mut self, place: Place, request: RequestId, reply: Reply, stage: &mut Stage) {
+        let Some(Caller { place: to, call, purpose }) = self.waiting.remove(&request) else {
+            let chain = self.chain;
+            stage
+                .checks
+                .violate("replies", format!("{place} chain {chain} answers {request:?} twice"));
+            return;
+        };
+        let answer = match reply {
+            Reply::Receipts { height, first_index, receipts } => {
+                let (chain, told) = (self.chain, receipts.clone());
+                let told = Told { chain, height, first_index, receipts: told };
+                stage.checks.acknowledged(told, &stage.disks);
+                Answer::Receipts { height, receipts }
+            }
+            Reply::Delivered(result) => Answer::Delivered(result.map_err(|_| ())),
+            Reply::ReadReady => self.cursor(purpose, stage),
+            Reply::NotLeader { hint } => Answer::NotLeader(hint),
+            Reply::Unknown => Answer::Unknown,
+            Reply::Overloaded { retry_after_ms } => Answer::Overloaded { retry_after_ms },
+            Reply::Refused(_) | Reply::TooLarge { .. } => Answer::Refused,
+        };
+        stage.answer(place, to, call, answer);
+    }
+
+    fn cursor(&self, purpose: Purpose, stage: &mut Stage) -> Answer {
+        let Purpose::Cursor { peer, acknowledged } = purpose else {
+            stage.checks.violate("replies", "an answer of another kind than was asked".to_owned());
+            return Answer::Unknown;
+        };
+        let ledger = self.replica.ledger();
+        stage.checks.read(self.chain, acknowledged, ledger.header().height);
+        let channels = ledger.channel_status();
+        match channels.iter().find(|channel| channel.peer == peer) {
+            Some(channel) => {
+                Answer::Cursor { received: channel.received, acknowledged: channel.acknowledged }
+            }
+            None => Answer::Refused,
+        }
+    }
+}
+
+impl Stage {
+    /// A node answers.
+    pub fn answer(&mut self, from: Place, to: Place, call: u64, answer: Answer) {
+        self.send(from, to, Event::Answer { to, call, answer });
+    }
+}
+
+/// The first bytes of a header's state root, to tell headers apart in notes.
+fn first_bytes(header: &Header) -> u64 {
+    let mut bytes = [0; 8];
+    bytes.copy_from_slice(&header.state_root.as_bytes()[..8]);
+    u64::from_be_bytes(bytes)
+}

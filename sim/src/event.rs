@@ -1,0 +1,218 @@
+//! Everything that can happen, as one closed list.
+
+use std::sync::Arc;
+
+use tributary_chain::Delivery;
+use tributary_types::{BlockHeight, ChainId, Receipt};
+
+use crate::faults::Lasting;
+use crate::orders::OrderNumber;
+use crate::trace::Place;
+
+/// Something that happens at a moment of virtual time. What belongs to one life
+/// of a process is dropped in the next.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// A chain's thread has waited long enough for an input.
+    Wake {
+        /// Where.
+        node: u16,
+        /// In which life.
+        life: u64,
+        /// Whose thread.
+        chain: ChainId,
+    },
+    /// A message of another validator arrives.
+    Peer {
+        /// Where.
+        node: u16,
+        /// Of which chain.
+        chain: ChainId,
+        /// Who sent it, as its certificate proves.
+        from: u16,
+        /// What, encoded.
+        bytes: Arc<[u8]>,
+        /// Whether a byte of it was changed under way.
+        garbled: bool,
+    },
+    /// A snapshot has left a node, or could not.
+    SnapshotLeft {
+        /// Where.
+        node: u16,
+        /// In which life.
+        life: u64,
+        /// Of which chain.
+        chain: ChainId,
+        /// To which validator.
+        to: u16,
+        /// Whether it left.
+        left: bool,
+    },
+    /// The log's sync of so many writes ends.
+    Synced {
+        /// Where.
+        node: u16,
+        /// In which life.
+        life: u64,
+        /// How many writes it took.
+        count: usize,
+    },
+    /// The archive's oldest checkpoint is saved.
+    Saved {
+        /// Where.
+        node: u16,
+        /// In which life.
+        life: u64,
+    },
+    /// A node process begins.
+    Start {
+        /// Where.
+        node: u16,
+    },
+    /// A node process that was asked to stop ends.
+    End {
+        /// Where.
+        node: u16,
+        /// In which life.
+        life: u64,
+    },
+    /// Somebody asks a node.
+    Call {
+        /// Where.
+        node: u16,
+        /// Who asks.
+        from: Place,
+        /// The caller's name for the question.
+        call: u64,
+        /// About which chain.
+        chain: ChainId,
+        /// What.
+        ask: Ask,
+    },
+    /// A node answers a relay or router.
+    Answer {
+        /// Whom.
+        to: Place,
+        /// The caller's name for the question.
+        call: u64,
+        /// What.
+        answer: Answer,
+    },
+    /// A front-end asks a router.
+    Submit {
+        /// Which router.
+        router: u16,
+        /// Which front-end.
+        client: u16,
+        /// What it wants done.
+        orders: Vec<OrderNumber>,
+    },
+    /// A router answers a front-end.
+    Outcomes {
+        /// Which front-end.
+        client: u16,
+        /// What became of which order.
+        outcomes: Vec<(OrderNumber, Told)>,
+    },
+    /// A router looks at a task again.
+    RouterDue {
+        /// Which router.
+        router: u16,
+        /// In which life.
+        life: u64,
+        /// Which task.
+        task: u64,
+        /// At which of its attempts the timer was set.
+        attempt: u32,
+    },
+    /// A relay looks at a channel again.
+    RelayDue {
+        /// Which relay.
+        relay: u16,
+        /// In which life.
+        life: u64,
+        /// Which of its channels.
+        channel: usize,
+        /// At which of its steps the timer was set.
+        step: u64,
+    },
+    /// A front-end looks at what it wants.
+    ClientDue {
+        /// Which.
+        client: u16,
+    },
+    /// A fault of the profile's list strikes.
+    Fault(usize),
+    /// A lasting fault is over.
+    Over(Lasting),
+    /// Time to look at everything that is bounded.
+    Inspect,
+}
+
+/// What a node is asked.
+#[derive(Debug, Clone)]
+pub enum Ask {
+    /// To execute a batch, encoded.
+    Submit(Arc<[u8]>),
+    /// To take a delivery, encoded.
+    Deliver(Arc<[u8]>),
+    /// For what the chain has for another one; held open until there is some.
+    Outgoing {
+        /// The receiving chain.
+        peer: ChainId,
+        /// The last message it has.
+        after: u64,
+        /// The last acknowledgement of its own messages it has.
+        acknowledged: u64,
+    },
+    /// How far the channel with another chain is.
+    Cursor {
+        /// The other chain.
+        peer: ChainId,
+    },
+}
+
+/// What a node answers.
+#[derive(Debug, Clone)]
+pub enum Answer {
+    /// A batch was executed.
+    Receipts {
+        /// In which block.
+        height: BlockHeight,
+        /// What became of its items.
+        receipts: Vec<Receipt>,
+    },
+    /// A delivery was taken, up to this number, or refused.
+    Delivered(Result<u64, ()>),
+    /// What there is for the other chain.
+    Outgoing(Arc<Delivery>),
+    /// How far a channel is.
+    Cursor {
+        /// The last message of the other chain that is here.
+        received: u64,
+        /// The last message that the other chain is known to have.
+        acknowledged: u64,
+    },
+    /// Another replica leads; which validator, if known.
+    NotLeader(Option<u16>),
+    /// It may or may not take effect.
+    Unknown,
+    /// A queue is full.
+    Overloaded {
+        /// Suggested wait.
+        retry_after_ms: u64,
+    },
+    /// It breaks a rule.
+    Refused,
+}
+
+/// What a router tells a front-end about an order.
+#[derive(Debug, Clone, Copy)]
+pub enum Told {
+    /// This became of it.
+    Outcome(Receipt),
+    /// The chain did not take the batch that it was in.
+    Refused,
+    /// The router gave up; the outcome is not known.
+    Nothing,
+}

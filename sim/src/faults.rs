@@ -1,0 +1,240 @@
+//! Faults that somebody or something inflicts from outside, and their end.
+//!
+//! What the design does not promise to survive is not done: a node that lost
+//! what it had on disk does not come back under the same name, at most one
+//! clock of a chain is far off at a time, and no more replicas are lost for
+//! good than a quorum can spare. Everything else may strike all at once.
+
+use crate::clock::signed;
+use crate::event::Event;
+use crate::node::Node;
+use crate::profile::{Fault, Profile};
+use crate::trace::Place;
+use crate::world::World;
+
+/// Longest lasting fault.
+const LASTS_US_MAX: u64 = 5_000_000;
+/// Longest extra delay of a slow link.
+const SLOW_LINK_US_MAX: u64 = 400_000;
+/// Longest extra time of a slow sync.
+const SLOW_DISK_US_MAX: u64 = 300_000;
+
+/// A fault that ends by itself.
+#[derive(Debug, Clone)]
+pub enum Lasting {
+    /// These do not reach each other.
+    Cut(Vec<(Place, Place)>),
+    /// This link is slow.
+    SlowLink(Place, Place),
+    /// This node's disk is full or slow.
+    Disk(u16),
+    /// This node's clock is far off.
+    Clock(u16),
+}
+
+impl World {
+    /// Has each fault of the profile strike for the first time.
+    pub(crate) fn arm_faults(&mut self) {
+        for index in 0..self.stage.scenario.profile.faults.len() {
+            self.arm(index);
+        }
+    }
+
+    fn arm(&mut self, index: usize) {
+        let Some((_, mean_ms)) = self.stage.scenario.profile.faults.get(index).copied() else {
+            return;
+        };
+        let delay_us = self.fault_prng.between(1, mean_ms * 2_000);
+        self.stage.after(delay_us, Event::Fault(index));
+    }
+
+    /// A fault of the profile's list strikes, and will again.
+    pub(crate) fn strike(&mut self, index: usize) {
+        let Some((fault, _)) = self.stage.scenario.profile.faults.get(index).copied() else {
+            return;
+        };
+        if self.stage.healing {
+            return;
+        }
+        self.arm(index);
+        let node = self.some_node();
+        self.stage.note(Place::Node(node), 0, name(fault), [0, 0]);
+        match fault {
+            Fault::Partition => self.part(true),
+            Fault::OneWay => self.part(false),
+            Fault::SlowLink => self.slow_link(),
+            Fault::Crash => self.with_node(node, Node::crash),
+            Fault::PowerCut => {
+                for node in 0..self.stage.cluster.node_count() {
+                    self.with_node(node, |node, stage| {
+                        if node.runs() {
+                            node.crash(stage);
+                        }
+                    });
+                }
+            }
+            Fault::Stop => self.with_node(node, Node::stop),
+            Fault::Pause => {
+                let until_us = self.stage.now_us + self.fault_prng.below(LASTS_US_MAX);
+                self.with_node(node, |node, _| node.paused_until_us = until_us);
+            }
+            Fault::ClockJump => self.jump_clock(node),
+            Fault::DiskFull | Fault::SlowDisk => self.spoil_disk(node, fault),
+            Fault::BitFlip => self.flip_bit(node),
+            Fault::RelayRestart => {
+                let relay = self.fault_prng.index(self.relays.len());
+                if let Some(relay) = self.relays.get_mut(relay) {
+                    relay.restart(&mut self.stage);
+                }
+            }
+            Fault::RouterRestart => {
+                let router = self.fault_prng.index(self.routers.len());
+                if let Some(router) = self.routers.get_mut(router) {
+                    router.restart();
+                }
+            }
+            Fault::SpaceWanted => self.with_node(node, Node::want_space),
+        }
+    }
+
+    /// A lasting fault is over.
+    pub(crate) fn end_fault(&mut self, lasting: Lasting) {
+        match lasting {
+            Lasting::Cut(pairs) => {
+                pairs.into_iter().for_each(|(from, to)| self.stage.network.join(from, to));
+            }
+            Lasting::SlowLink(from, to) => self.stage.network.slow_down(from, to, 0),
+            Lasting::Disk(node) => {
+                let disk = self.stage.disk(node);
+                (disk.full, disk.slower_us) = (false, 0);
+            }
+            Lasting::Clock(node) => {
+                self.wild_clocks.remove(&node);
+                self.with_node(node, |node, _| node.clock.repair());
+            }
+        }
+    }
+
+    /// All faults end: everything is repaired and started again.
+    pub(crate) fn heal(&mut self) {
+        self.stage.healing = true;
+        self.stage.note(Place::World, 0, "faults end", [0, 0]);
+        self.stage.network.heal(Profile::none().network);
+        self.wild_clocks.clear();
+        for number in 0..self.stage.cluster.node_count() {
+            let disk = self.stage.disk(number);
+            (disk.full, disk.slower_us) = (false, 0);
+            self.with_node(number, |node, stage| {
+                node.clock.repair();
+                node.start(stage);
+            });
+        }
+    }
+
+    /// Cuts some places off from all others, or only their way out.
+    fn part(&mut self, both_ways: bool) {
+        let mut places: Vec<Place> =
+            (0..self.stage.cluster.node_count()).map(Place::Node).collect();
+        places.extend((0..self.stage.scenario.relays).map(Place::Relay));
+        places.extend((0..self.stage.scenario.routers).map(Place::Router));
+        let share = self.fault_prng.between(1, 3);
+        let is_inside: Vec<bool> =
+            places.iter().map(|_| self.fault_prng.below(6) < share).collect();
+        let mut pairs = Vec::new();
+        for (from, inside) in places.iter().zip(&is_inside) {
+            for (to, other) in places.iter().zip(&is_inside) {
+                if *inside && !other {
+                    pairs.push((*from, *to));
+                    if both_ways {
+                        pairs.push((*to, *from));
+                    }
+                }
+            }
+        }
+        pairs.iter().for_each(|(from, to)| self.stage.network.cut(*from, *to));
+        self.last_for(Lasting::Cut(pairs));
+    }
+
+    fn slow_link(&mut self) {
+        let (from, to) = (Place::Node(self.some_node()), Place::Node(self.some_node()));
+        let longer_us = self.fault_prng.between(1, SLOW_LINK_US_MAX);
+        self.stage.network.slow_down(from, to, longer_us);
+        self.last_for(Lasting::SlowLink(from, to));
+    }
+
+    fn spoil_disk(&mut self, node: u16, fault: Fault) {
+        let slower_us = self.fault_prng.between(1, SLOW_DISK_US_MAX);
+        let disk = self.stage.disk(node);
+        if fault == Fault::DiskFull {
+            disk.full = true;
+        } else {
+            disk.slower_us = slower_us;
+        }
+        self.last_for(Lasting::Disk(node));
+    }
+
+    /// A clock is far off for a while, if each of its chains can spare it.
+    fn jump_clock(&mut self, node: u16) {
+        let cluster = &self.stage.cluster;
+        let wild_in = |chain| {
+            let is_wild =
+                |other: &&u16| cluster.hosted(**other).iter().any(|(hosted, _)| *hosted == chain);
+            self.wild_clocks.iter().filter(is_wild).count()
+        };
+        let spare = usize::from(cluster.spare());
+        let may = cluster.hosted(node).iter().all(|(chain, _)| wild_in(*chain) < spare);
+        if may && self.wild_clocks.insert(node) {
+            let most_ms = self.stage.scenario.profile.clock.jump_ms_max;
+            let offset_ms = signed(&mut self.fault_prng, most_ms);
+            self.with_node(node, |node, _| node.clock.jump(offset_ms));
+            self.last_for(Lasting::Clock(node));
+        }
+    }
+
+    /// A node ends and a bit of what it stored flips, if its chains can do
+    /// without it: nobody may start again from there.
+    fn flip_bit(&mut self, node: u16) {
+        if self.has_flipped || self.stage.cluster.spare() == 0 {
+            return;
+        }
+        self.with_node(node, Node::end);
+        let prng = &mut self.fault_prng;
+        let flipped =
+            self.stage.disks.get_mut(usize::from(node)).and_then(|disk| disk.flip_bit(prng));
+        if let Some(chain) = flipped {
+            self.has_flipped = true;
+            self.stage.checks.damage(node, chain);
+        }
+        let delay_us = self.fault_prng.below(LASTS_US_MAX);
+        self.stage.after(delay_us, Event::Start { node });
+    }
+
+    fn last_for(&mut self, lasting: Lasting) {
+        let lasts_us = self.fault_prng.between(1_000, LASTS_US_MAX);
+        self.stage.after(lasts_us, Event::Over(lasting));
+    }
+
+    fn some_node(&mut self) -> u16 {
+        let count = u64::from(self.stage.cluster.node_count());
+        u16::try_from(self.fault_prng.below(count)).unwrap_or(0)
+    }
+}
+
+const fn name(fault: Fault) -> &'static str {
+    match fault {
+        Fault::Partition => "fault: partition",
+        Fault::OneWay => "fault: one-way cut",
+        Fault::SlowLink => "fault: slow link",
+        Fault::Crash => "fault: crash",
+        Fault::PowerCut => "fault: power cut",
+        Fault::Stop => "fault: orderly stop",
+        Fault::Pause => "fault: pause",
+        Fault::ClockJump => "fault: clock jumps",
+        Fault::DiskFull => "fault: disk full",
+        Fault::SlowDisk => "fault: slow disk",
+        Fault::BitFlip => "fault: bit flips",
+        Fault::RelayRestart => "fault: relay restarts",
+        Fault::RouterRestart => "fault: router restarts",
+        Fault::SpaceWanted => "fault: log wants space",
+    }
+}

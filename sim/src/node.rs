@@ -1,0 +1,351 @@
+//! One node process: the replicas it hosts, its log and its archive, its life.
+//!
+//! A process may end at any moment, also between two effects of one step. Then
+//! only its disk and its clock are left.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use tributary_chain::{Batch, Delivery};
+use tributary_replica::store::Checkpoint;
+use tributary_replica::{PeerMessage, Replica};
+use tributary_types::ChainId;
+use tributary_types::codec::decode_exact;
+
+use crate::clock::Clock;
+use crate::event::{Answer, Ask, Event};
+use crate::hosted::{Caller, Hosted, Purpose};
+use crate::prng::Prng;
+use crate::stage::Stage;
+use crate::trace::Place;
+
+/// How old the time may be that a replica was told last.
+const CLOCK_AGE_US_MAX: u64 = 2_000;
+/// Most writes that share one sync.
+const WRITES_PER_SYNC_MAX: usize = 256;
+/// Longest time until a process that ended is started again.
+const RESTART_US_MAX: u64 = 3_000_000;
+/// How long a stopping leader waits for another one.
+const RESIGN_WAIT_US_MAX: u64 = 2_000_000;
+
+/// See the module head.
+pub struct Node {
+    /// Its number.
+    pub number: u16,
+    /// Counts starts and ends; what belongs to an earlier life is dropped.
+    pub life: u64,
+    /// Its clocks.
+    pub clock: Clock,
+    /// Stands still until then.
+    pub paused_until_us: u64,
+    /// Whether it will never be started again.
+    pub is_dead: bool,
+    /// Its replicas; none while the process does not run.
+    pub hosted: BTreeMap<ChainId, Hosted>,
+    began_us: u64,
+    /// Writes in the sync under way.
+    syncing: usize,
+    /// Checkpoints to be saved, oldest first.
+    pub(crate) saving: VecDeque<(ChainId, Checkpoint, bool)>,
+}
+
+impl Node {
+    /// A node whose process was never started.
+    #[must_use]
+    pub fn new(number: u16, stage: &Stage) -> Self {
+        let mut prng = Prng::new(stage.scenario.seed).fork_nth("clock", u64::from(number));
+        Self {
+            number,
+            life: 0,
+            clock: Clock::new(&stage.scenario.profile.clock, &mut prng),
+            paused_until_us: 0,
+            is_dead: false,
+            hosted: BTreeMap::new(),
+            began_us: 0,
+            syncing: 0,
+            saving: VecDeque::new(),
+        }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub const fn place(&self) -> Place {
+        Place::Node(self.number)
+    }
+
+    /// Whether the process runs.
+    #[must_use]
+    pub fn runs(&self) -> bool {
+        !self.hosted.is_empty()
+    }
+
+    /// Starts the process from what its disk holds, unless it runs.
+    pub fn start(&mut self, stage: &mut Stage) {
+        if self.runs() || self.is_dead {
+            return;
+        }
+        self.life += 1;
+        self.began_us = stage.now_us;
+        self.syncing = 0;
+        self.saving.clear();
+        stage.note(self.place(), 0, "starts", [self.life, 0]);
+        for (chain, validator) in stage.cluster.hosted(self.number).to_vec() {
+            let config = stage.cluster.replica_config(&stage.scenario, chain, validator);
+            let restored = stage.disk(self.number).restored(chain);
+            match Replica::new(config, &stage.cluster.genesis, restored) {
+                Ok(replica) => {
+                    stage.checks.started(self.number, chain);
+                    self.hosted.insert(chain, Hosted::new(chain, validator, replica));
+                }
+                Err(error) => {
+                    self.hosted.clear();
+                    self.is_dead = stage.checks.refused_to_start(self.number, chain, &error);
+                    stage.note(self.place(), chain.get(), "refuses to start", [self.life, 0]);
+                    return;
+                }
+            }
+        }
+        for chain in self.chains() {
+            self.tell_time(chain, stage);
+            self.settle(chain, stage);
+        }
+    }
+
+    /// The process ends without warning and is started again later.
+    pub fn crash(&mut self, stage: &mut Stage) {
+        let delay_us = stage.process_prng.between(1_000, RESTART_US_MAX);
+        self.end(stage);
+        stage.after(delay_us, Event::Start { node: self.number });
+    }
+
+    /// The process ends.
+    pub fn end(&mut self, stage: &mut Stage) {
+        if !self.runs() {
+            return;
+        }
+        stage.note(self.place(), 0, "ends", [self.life, self.saving.len() as u64]);
+        self.life += 1;
+        self.hosted.clear();
+        self.paused_until_us = 0;
+        // The archive may have got as far as replacing the checkpoint.
+        if let Some((chain, checkpoint, complete)) = self.saving.pop_front()
+            && stage.process_prng.below(2) == 0
+        {
+            stage.disk(self.number).save(chain, &checkpoint, complete);
+        }
+        self.saving.clear();
+        let Stage { disks, process_prng, .. } = stage;
+        if let Some(disk) = disks.get_mut(usize::from(self.number)) {
+            disk.crash(process_prng);
+        }
+    }
+
+    /// The process is asked to stop: leaders hand over, then it ends.
+    pub fn stop(&mut self, stage: &mut Stage) {
+        stage.note(self.place(), 0, "stops", [self.life, 0]);
+        for chain in self.chains() {
+            self.input(chain, stage, |hosted, _| hosted.replica.handle_resign());
+        }
+        let wait_us = stage.process_prng.between(RESIGN_WAIT_US_MAX / 10, RESIGN_WAIT_US_MAX);
+        stage.after(wait_us, Event::End { node: self.number, life: self.life });
+    }
+
+    /// A thread has waited long enough.
+    pub fn wake(&mut self, chain: ChainId, stage: &mut Stage) {
+        let is_due =
+            self.hosted.get(&chain).is_some_and(|hosted| hosted.wake_at_us <= stage.now_us);
+        if is_due {
+            self.input(chain, stage, |_, _| {});
+        }
+    }
+
+    /// Bytes of another validator.
+    pub fn peer(
+        &mut self,
+        chain: ChainId,
+        from: u16,
+        bytes: &[u8],
+        garbled: bool,
+        stage: &mut Stage,
+    ) {
+        // The transport drops what was changed under way. What it would show a
+        // decoder must not end the process; a vote is checked once more.
+        let Ok(message) = decode_exact::<PeerMessage>(bytes) else {
+            if !garbled {
+                stage.checks.violate("encoding", "a peer's message does not decode".to_owned());
+            }
+            return;
+        };
+        if garbled && !matches!(message, PeerMessage::Vote(_)) {
+            return;
+        }
+        self.input(chain, stage, |hosted, stage| {
+            if let Err(error) = hosted.replica.handle_peer(from, message) {
+                stage.checks.peer_refused(chain, from, garbled, &error);
+            }
+        });
+    }
+
+    /// A question of a relay or router.
+    pub fn call(&mut self, chain: ChainId, from: Place, call: u64, ask: Ask, stage: &mut Stage) {
+        let place = self.place();
+        self.input(chain, stage, |hosted, stage| {
+            let caller = |purpose| Caller { place: from, call, purpose };
+            match ask {
+                Ask::Submit(bytes) => match decode_exact::<Batch>(&bytes) {
+                    Ok(batch)
+                        if !hosted.replica.is_leader() || batch.is_signed(&stage.cluster.hash) =>
+                    {
+                        let request = hosted.open(caller(Purpose::Submit));
+                        hosted.replica.handle_submit(request, batch);
+                    }
+                    _ => stage.answer(place, from, call, Answer::Refused),
+                },
+                Ask::Deliver(bytes) => match decode_exact::<Delivery>(&bytes) {
+                    Ok(delivery) => {
+                        let request = hosted.open(caller(Purpose::Deliver));
+                        hosted.replica.handle_delivery(request, delivery);
+                    }
+                    Err(_) => stage.answer(place, from, call, Answer::Refused),
+                },
+                Ask::Outgoing { peer, after, acknowledged } => {
+                    hosted.follow(from, call, peer, after, acknowledged);
+                    for (to, call, answer) in hosted.answer_followers() {
+                        stage.answer(place, to, call, answer);
+                    }
+                }
+                Ask::Cursor { peer } => {
+                    let acknowledged = stage.checks.acknowledged_height(chain);
+                    let request = hosted.open(caller(Purpose::Cursor { peer, acknowledged }));
+                    hosted.replica.handle_read(request);
+                }
+            }
+        });
+    }
+
+    /// A snapshot has left, or could not.
+    pub fn snapshot_left(&mut self, chain: ChainId, to: u16, left: bool, stage: &mut Stage) {
+        self.input(chain, stage, |hosted, _| {
+            if left {
+                hosted.replica.handle_snapshot_sent(to);
+            } else {
+                hosted.replica.handle_snapshot_failed(to);
+            }
+        });
+    }
+
+    /// The log's files take too much space.
+    pub fn want_space(&mut self, stage: &mut Stage) {
+        for chain in self.chains() {
+            self.input(chain, stage, |hosted, _| hosted.replica.handle_space_wanted());
+        }
+    }
+
+    /// The sync under way ends: well, or the process with it.
+    pub fn synced(&mut self, count: usize, stage: &mut Stage) {
+        let fails =
+            !stage.healing && stage.process_prng.happens(stage.scenario.profile.disk.sync_fails);
+        if fails || stage.disk(self.number).full {
+            stage.note(self.place(), 0, "log write fails", [count as u64, 0]);
+            self.crash(stage);
+            return;
+        }
+        let done = stage.disk(self.number).sync(count);
+        self.syncing = 0;
+        self.sync_next(stage);
+        for (chain, number) in done {
+            self.input(chain, stage, |hosted, _| hosted.replica.handle_persisted(number));
+        }
+    }
+
+    /// The archive has saved its oldest checkpoint, or the process ends.
+    pub fn saved(&mut self, stage: &mut Stage) {
+        let fails = !stage.healing
+            && stage.process_prng.happens(stage.scenario.profile.disk.checkpoint_fails);
+        if fails || stage.disk(self.number).full {
+            stage.note(self.place(), 0, "checkpoint fails", [0, 0]);
+            self.crash(stage);
+            return;
+        }
+        let Some((chain, checkpoint, complete)) = self.saving.pop_front() else { return };
+        stage.note(
+            self.place(),
+            chain.get(),
+            "checkpoint",
+            [checkpoint.index, checkpoint.header.height.get()],
+        );
+        stage.disk(self.number).save(chain, &checkpoint, complete);
+        self.save_next(stage);
+        self.input(chain, stage, |hosted, _| hosted.replica.handle_checkpointed(checkpoint.index));
+    }
+
+    /// Begins the next sync if writes wait and none is under way.
+    pub(crate) fn sync_next(&mut self, stage: &mut Stage) {
+        let disk = stage.disk(self.number);
+        let (waiting, slower_us) = (disk.unsynced(), disk.slower_us);
+        if self.syncing > 0 || waiting == 0 {
+            return;
+        }
+        self.syncing = waiting.min(WRITES_PER_SYNC_MAX);
+        let manners = stage.scenario.profile.disk;
+        let longest = if stage.healing { manners.sync_us_min * 4 } else { manners.sync_us_max };
+        let delay_us = slower_us + stage.process_prng.between(manners.sync_us_min, longest);
+        let (node, life, count) = (self.number, self.life, self.syncing);
+        stage.after(delay_us, Event::Synced { node, life, count });
+    }
+
+    /// Begins to save the oldest checkpoint that waits.
+    pub(crate) fn save_next(&mut self, stage: &mut Stage) {
+        if self.saving.is_empty() {
+            return;
+        }
+        let longest = stage.scenario.profile.disk.checkpoint_us_max;
+        let delay_us = stage.process_prng.between(longest / 10, longest);
+        stage.after(delay_us, Event::Saved { node: self.number, life: self.life });
+    }
+
+    /// What is hosted, ascending.
+    pub(crate) fn chains(&self) -> Vec<ChainId> {
+        self.hosted.keys().copied().collect()
+    }
+
+    /// Tells the time, gives one input, carries out what follows.
+    fn input(
+        &mut self,
+        chain: ChainId,
+        stage: &mut Stage,
+        act: impl FnOnce(&mut Hosted, &mut Stage),
+    ) {
+        self.tell_time(chain, stage);
+        let Some(hosted) = self.hosted.get_mut(&chain) else { return };
+        act(hosted, stage);
+        self.settle(chain, stage);
+    }
+
+    fn tell_time(&mut self, chain: ChainId, stage: &mut Stage) {
+        let now = self.clock.now(stage.now_us, self.began_us);
+        let Some(hosted) = self.hosted.get_mut(&chain) else { return };
+        let is_fresh = hosted.told_at_us.is_some_and(|told| stage.now_us < told + CLOCK_AGE_US_MAX);
+        if !is_fresh {
+            hosted.told_at_us = Some(stage.now_us);
+            hosted.replica.handle_tick(now);
+            self.carry_out_effects(chain, stage);
+        }
+    }
+
+    /// Carries effects out, then waits for the next input.
+    fn settle(&mut self, chain: ChainId, stage: &mut Stage) {
+        self.carry_out_effects(chain, stage);
+        let wall = self.clock.now(stage.now_us, self.began_us).wall;
+        let tick_us = stage.scenario.tick_ms * 1_000;
+        let (node, life) = (self.number, self.life);
+        let Some(hosted) = self.hosted.get_mut(&chain) else { return };
+        let due = hosted.replica.ledger().next_due().filter(|_| hosted.replica.is_leader());
+        let until_due = due.map(|due| (due.since_ms(wall) * 1_000).max(CLOCK_AGE_US_MAX));
+        let patience = until_due.map_or(tick_us, |until_due| until_due.min(tick_us));
+        let wake_at_us = stage.now_us + patience;
+        if hosted.wake_at_us <= stage.now_us || wake_at_us < hosted.wake_at_us {
+            hosted.wake_at_us = wake_at_us;
+            stage.after(patience, Event::Wake { node, life, chain });
+        }
+    }
+}
