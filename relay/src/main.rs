@@ -45,6 +45,7 @@ async fn serve(checked: &Checked) -> Result<(), Box<dyn std::error::Error>> {
     tokio::select! {
         signal = stop_signal() => {
             tracing::info!(signal = signal?, "stopping");
+            relay.stop().await;
             Ok(())
         }
         death = deaths.first() => Err(death.into()),

@@ -98,11 +98,11 @@ impl Checked {
 /// The tasks of a running relay; they end with the runtime.
 pub struct Relay {
     channels: Vec<Arc<ChannelHealth>>,
+    endpoint: Endpoint,
 }
 
 impl Relay {
-    /// Starts all tasks on the current runtime. There is nothing to stop in
-    /// order: whatever is under way is done again by the next relay.
+    /// Starts all tasks on the current runtime.
     ///
     /// # Errors
     /// [`StartError::Bind`].
@@ -134,7 +134,13 @@ impl Relay {
             }
         }
         endless(supervisor, "ages", health::watch(channels.clone(), config.age_alarm_ms));
-        Ok(Self { channels })
+        Ok(Self { channels, endpoint })
+    }
+
+    /// Takes leave of the nodes, so that they need not wait for it to fall
+    /// silent. Whatever is under way is done again by the next relay.
+    pub async fn stop(self) {
+        self.endpoint.close().await;
     }
 
     /// Which channels there are, for readiness.

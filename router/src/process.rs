@@ -83,6 +83,8 @@ pub struct Router {
     listener: Listener,
     handler: Arc<FrontEndHandler>,
     address: SocketAddr,
+    /// Where links to nodes dial from.
+    endpoint: Endpoint,
 }
 
 impl Router {
@@ -100,7 +102,8 @@ impl Router {
         warn_of_unknown_key(&genesis, institution, &key);
         let cluster = genesis.hash();
         let signer = Arc::new(Signer { cluster, institution, key });
-        let chains = chains(&genesis, &topology, &Endpoint::client(&credentials)?)?;
+        let endpoint = Endpoint::client(&credentials)?;
+        let chains = chains(&genesis, &topology, &endpoint)?;
         let (mut lanes, mut tasks) = (BTreeMap::new(), Vec::new());
         for chain in chains {
             let (lane, strands) = Lane::new(Arc::new(chain), &signer, limits.queue_payments_max);
@@ -124,7 +127,7 @@ impl Router {
             supervise(supervisor, chain, strands);
         }
         supervisor.task("route table", async { Err::<(), Infallible>(follow_routes.await) });
-        Ok(Self { listener, handler, address })
+        Ok(Self { listener, handler, address, endpoint })
     }
 
     /// Where it listens; tells the port if 0 was asked for.
@@ -140,10 +143,10 @@ impl Router {
     }
 
     /// Takes nothing more, lets what is under way end within the router's
-    /// patience, and closes.
+    /// patience, and closes all connections.
     pub async fn stop(self) {
         self.handler.admission.close().await;
-        self.listener.shutdown().await;
+        tokio::join!(self.listener.shutdown(), self.endpoint.close());
     }
 }
 

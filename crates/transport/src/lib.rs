@@ -32,6 +32,7 @@
 pub mod authority;
 mod backoff;
 mod credentials;
+mod dialler;
 mod frame;
 #[cfg(test)]
 mod hostile;
@@ -39,6 +40,7 @@ mod identity;
 pub mod limits;
 mod link;
 mod listener;
+mod queue;
 mod refusals;
 mod reset;
 mod socket;

@@ -15,6 +15,9 @@ pub const REQUESTS_IN_FLIGHT_MAX: usize = 4_096;
 pub const LINK_REQUESTS_MAX: usize = 8_192;
 /// One-way messages that a link holds for its connection.
 pub const LINK_MESSAGES_MAX: usize = 4_096;
+/// Bytes of one-way messages, and as many of requests, that a link holds for
+/// its connection; the last one may go beyond.
+pub const LINK_BYTES_MAX: usize = 64 << 20;
 /// Connections that a listener serves at once.
 pub const CONNECTIONS_MAX: usize = 1_024;
 /// Handshakes that a listener has under way at once.
@@ -38,6 +41,11 @@ pub const RECONNECT_DELAY_MAX: Duration = Duration::from_millis(1_000);
 pub const CONNECT_WAIT: Duration = Duration::from_millis(1_000);
 /// How long running requests may take when a listener stops.
 pub const DRAIN_WAIT: Duration = Duration::from_secs(5);
+/// How long a peer may take to acknowledge the last bytes of a stream; one that
+/// is dead never does.
+pub const ACKNOWLEDGE_WAIT: Duration = Duration::from_millis(500);
+/// How long an endpoint that closes waits for its peers to know.
+pub const CLOSE_WAIT: Duration = Duration::from_millis(200);
 /// Socket buffers asked of the system, in bytes; it may grant less.
 pub const SOCKET_BUFFER_BYTES: usize = 8 << 20;
 /// Flow control window of a stream, in bytes.
@@ -48,3 +56,5 @@ pub const CONNECTION_WINDOW_BYTES: u32 = 64 << 20;
 const _: () = assert!(HANDSHAKES_UNPROVEN_MAX < HANDSHAKES_MAX);
 const _: () = assert!(WRITE_BYTES_MAX < FRAME_BYTES_MAX);
 const _: () = assert!(FRAME_BYTES_MAX < STREAM_WINDOW_BYTES as usize);
+const _: () = assert!(FRAME_BYTES_MAX < LINK_BYTES_MAX);
+const _: () = assert!(ACKNOWLEDGE_WAIT.as_millis() < DRAIN_WAIT.as_millis());

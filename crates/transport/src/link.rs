@@ -1,4 +1,5 @@
-//! Links: a lasting connection to one address, restored whenever it breaks.
+//! Links: a lasting connection to one address, restored whenever it breaks
+//! (`dialler` does that).
 //!
 //! A link tells honestly what became of a request: refused before it was sent,
 //! answered, or lost on the way, when nobody knows whether the peer acted.
@@ -7,30 +8,26 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::Duration;
 
 use bytes::Bytes;
 use quinn::{Connection, RecvStream};
-use rand::RngExt as _;
 use thiserror::Error;
 use tokio::io::{AsyncWriteExt, BufReader};
-use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
-use tokio::time::{Instant, timeout};
+use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::time::timeout;
 
-use crate::authority::SERVER_NAME;
 use crate::credentials::Credentials;
+use crate::dialler::Dialler;
 use crate::frame::{Frame, FrameKind, too_long};
-use crate::identity::{Expected, Identity};
+use crate::identity::Expected;
 use crate::limits::{
-    CONNECT_WAIT, FRAME_BYTES_MAX, HANDSHAKE_WAIT, LARGE_MESSAGES_IN_FLIGHT_MAX, LINK_MESSAGES_MAX,
-    LINK_REQUESTS_MAX, RECONNECT_DELAY_MAX, RECONNECT_DELAY_MIN, WRITE_BYTES_MAX,
+    ACKNOWLEDGE_WAIT, CONNECT_WAIT, FRAME_BYTES_MAX, LINK_REQUESTS_MAX, WRITE_BYTES_MAX,
 };
-use crate::listener::identity_of;
+use crate::queue::{FrameSender, NotQueued};
 use crate::refusals::RefusalLog;
-use crate::socket::{BindError, bind, transport_config};
+use crate::socket::{BindError, bind, close};
 use crate::stats::{TransportStats, count, count_bytes};
-use crate::stream::{CloseCode, STREAM_OF_MESSAGES, STREAM_OF_ONE_LARGE_MESSAGE, write_frames};
+use crate::stream::STREAM_OF_ONE_LARGE_MESSAGE;
 
 /// Why a request has no reply.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -72,10 +69,10 @@ pub enum SendError {
 /// The local endpoint that links dial from. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
-    endpoint: quinn::Endpoint,
-    credentials: Arc<RwLock<Credentials>>,
-    stats: Arc<TransportStats>,
-    refusals: Arc<RefusalLog>,
+    pub(crate) endpoint: quinn::Endpoint,
+    pub(crate) credentials: Arc<RwLock<Credentials>>,
+    pub(crate) stats: Arc<TransportStats>,
+    pub(crate) refusals: Arc<RefusalLog>,
 }
 
 impl Endpoint {
@@ -122,6 +119,19 @@ impl Endpoint {
     pub fn stats(&self) -> &Arc<TransportStats> {
         &self.stats
     }
+
+    /// Waits until the links that nobody holds any more have sent what was
+    /// queued, at most [`ACKNOWLEDGE_WAIT`], and closes as [`Endpoint::close`].
+    pub async fn finish(&self) {
+        drop(timeout(ACKNOWLEDGE_WAIT, self.endpoint.wait_idle()).await);
+        self.close().await;
+    }
+
+    /// Closes all connections and gives the peers a moment to hear of it, so
+    /// that they need not wait for silence. Links do not connect again.
+    pub async fn close(&self) {
+        close(&self.endpoint).await;
+    }
 }
 
 /// A lasting connection to one address. Cheap to clone; the connection ends
@@ -135,14 +145,14 @@ pub struct PeerLink {
 
 /// One connection while it lasts.
 #[derive(Debug)]
-struct Session {
-    connection: Connection,
-    requests: mpsc::Sender<Frame>,
-    messages: mpsc::Sender<Frame>,
-    large: Arc<Semaphore>,
+pub(crate) struct Session {
+    pub(crate) connection: Connection,
+    pub(crate) requests: FrameSender,
+    pub(crate) messages: FrameSender,
+    pub(crate) large: Arc<Semaphore>,
     /// Requests without a reply; `None` once the connection is gone.
-    pending: Mutex<Option<HashMap<u64, oneshot::Sender<Frame>>>>,
-    next_number: AtomicU64,
+    pub(crate) pending: Mutex<Option<HashMap<u64, oneshot::Sender<Frame>>>>,
+    pub(crate) next_number: AtomicU64,
 }
 
 impl PeerLink {
@@ -184,11 +194,11 @@ impl PeerLink {
         let frame = Frame { kind: FrameKind::Request, number, payload };
         match session.requests.try_send(frame) {
             Ok(()) => {}
-            Err(TrySendError::Full(_)) => {
+            Err(NotQueued::Full) => {
                 count(&self.stats.queue_full);
                 return Err(RequestError::QueueFull(self.address));
             }
-            Err(TrySendError::Closed(_)) => return Err(RequestError::NotConnected(self.address)),
+            Err(NotQueued::Closed) => return Err(RequestError::NotConnected(self.address)),
         }
         match reply.await {
             Ok(frame) if frame.kind == FrameKind::Reply => Ok(frame.payload),
@@ -208,11 +218,11 @@ impl PeerLink {
         let session = session.ok_or(SendError::NotConnected(self.address))?;
         let frame = Frame { kind: FrameKind::Message, number: 0, payload: payload.into() };
         session.messages.try_send(frame).map_err(|error| match error {
-            TrySendError::Full(_) => {
+            NotQueued::Full => {
                 count(&self.stats.queue_full);
                 SendError::QueueFull(self.address)
             }
-            TrySendError::Closed(_) => SendError::NotConnected(self.address),
+            NotQueued::Closed => SendError::NotConnected(self.address),
         })
     }
 
@@ -259,7 +269,9 @@ impl Drop for Forget<'_> {
 }
 
 impl Session {
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<HashMap<u64, oneshot::Sender<Frame>>>> {
+    pub(crate) fn lock(
+        &self,
+    ) -> std::sync::MutexGuard<'_, Option<HashMap<u64, oneshot::Sender<Frame>>>> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -276,7 +288,7 @@ impl Session {
     }
 
     /// Hands replies to their requests until the stream ends.
-    async fn read_replies(&self, receive: RecvStream, stats: &TransportStats) {
+    pub(crate) async fn read_replies(&self, receive: RecvStream, stats: &TransportStats) {
         let mut receive = BufReader::with_capacity(WRITE_BYTES_MAX, receive);
         while let Ok(frame) = Frame::read(&mut receive).await {
             count_bytes(&stats.bytes_received, frame.payload.len());
@@ -287,119 +299,4 @@ impl Session {
             }
         }
     }
-}
-
-/// Keeps one link connected.
-struct Dialler {
-    endpoint: Endpoint,
-    address: SocketAddr,
-    expected: Expected,
-}
-
-impl Dialler {
-    async fn run(self, sessions: watch::Sender<Option<Arc<Session>>>) {
-        let mut delay = RECONNECT_DELAY_MIN;
-        loop {
-            let attempt = tokio::select! {
-                attempt = self.dial() => attempt,
-                () = sessions.closed() => return,
-            };
-            match attempt {
-                Ok(connection) => {
-                    let begin = Instant::now();
-                    if self.hold(connection, &sessions).await.is_none() {
-                        return;
-                    }
-                    // A peer that closes at once would be dialled without end.
-                    let lasted = begin.elapsed() >= RECONNECT_DELAY_MAX;
-                    delay = if lasted { RECONNECT_DELAY_MIN } else { doubled(delay) };
-                }
-                Err(reason) => {
-                    self.endpoint.refusals.warn(&self.address.to_string(), &reason);
-                    delay = doubled(delay);
-                }
-            }
-            tokio::select! {
-                () = tokio::time::sleep(jittered(delay)) => {}
-                () = sessions.closed() => return,
-            }
-        }
-    }
-
-    async fn dial(&self) -> Result<Connection, String> {
-        let crypto = {
-            let credentials = &self.endpoint.credentials;
-            credentials.read().unwrap_or_else(PoisonError::into_inner).client()
-        };
-        let mut config = quinn::ClientConfig::new(crypto);
-        config.transport_config(transport_config());
-        let connecting = self
-            .endpoint
-            .endpoint
-            .connect_with(config, self.address, SERVER_NAME)
-            .map_err(|error| error.to_string())?;
-        let connection = match timeout(HANDSHAKE_WAIT, connecting).await {
-            Ok(Ok(connection)) => connection,
-            Ok(Err(error)) => return Err(error.to_string()),
-            Err(_) => return Err("the handshake took too long".to_owned()),
-        };
-        let found: Identity = identity_of(&connection)?;
-        if self.expected.admits(&found) {
-            return Ok(connection);
-        }
-        count(&self.endpoint.stats.identities_refused);
-        let reason = format!("expected a {}, found {found}", self.expected.role);
-        connection.close(CloseCode::NotAdmitted.code(), reason.as_bytes());
-        Err(reason)
-    }
-
-    /// Serves one connection until it breaks; `None` once nobody holds the link.
-    async fn hold(
-        &self,
-        connection: Connection,
-        sessions: &watch::Sender<Option<Arc<Session>>>,
-    ) -> Option<()> {
-        let Ok((request_stream, replies)) = connection.open_bi().await else { return Some(()) };
-        let Ok(mut message_stream) = connection.open_uni().await else { return Some(()) };
-        if message_stream.write_u8(STREAM_OF_MESSAGES).await.is_err() {
-            return Some(());
-        }
-        let (requests, request_queue) = mpsc::channel(LINK_REQUESTS_MAX);
-        let (messages, message_queue) = mpsc::channel(LINK_MESSAGES_MAX);
-        let session = Arc::new(Session {
-            connection: connection.clone(),
-            requests,
-            messages,
-            large: Arc::new(Semaphore::new(LARGE_MESSAGES_IN_FLIGHT_MAX as usize)),
-            pending: Mutex::new(Some(HashMap::new())),
-            next_number: AtomicU64::new(1),
-        });
-        let stats = &self.endpoint.stats;
-        // The receivers are gone only when the link is; then it ends below.
-        sessions.send_replace(Some(Arc::clone(&session)));
-        let held = tokio::select! {
-            () = write_frames(request_queue, request_stream, stats) => Some(()),
-            () = write_frames(message_queue, message_stream, stats) => Some(()),
-            () = session.read_replies(replies, stats) => Some(()),
-            reason = connection.closed() => {
-                self.endpoint.refusals.warn(&self.address.to_string(), &reason.to_string());
-                Some(())
-            }
-            () = sessions.closed() => None,
-        };
-        sessions.send_replace(None);
-        session.lock().take();
-        connection.close(CloseCode::Done.code(), b"link closed");
-        held
-    }
-}
-
-fn doubled(delay: Duration) -> Duration {
-    (delay * 2).min(RECONNECT_DELAY_MAX)
-}
-
-/// Between half of `delay` and all of it, so that many links do not dial in
-/// step.
-fn jittered(delay: Duration) -> Duration {
-    delay.mul_f64(rand::rng().random_range(0.5..1.0))
 }

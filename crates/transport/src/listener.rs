@@ -10,7 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use quinn::{Connection, Incoming, RecvStream, SendStream};
 use tokio::io::{AsyncReadExt, BufReader};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
 
 use crate::credentials::Credentials;
@@ -20,8 +20,9 @@ use crate::limits::{
     CONNECTIONS_MAX, DRAIN_WAIT, FRAME_BYTES_MAX, HANDSHAKE_WAIT, HANDSHAKES_MAX,
     HANDSHAKES_UNPROVEN_MAX, LARGE_MESSAGE_BYTES_MAX, REQUESTS_IN_FLIGHT_MAX, WRITE_BYTES_MAX,
 };
+use crate::queue::frame_queue;
 use crate::refusals::RefusalLog;
-use crate::socket::{BindError, bind, transport_config};
+use crate::socket::{BindError, bind, close, transport_config};
 use crate::stats::{TransportStats, count, count_bytes};
 use crate::stream::{CloseCode, STREAM_OF_MESSAGES, STREAM_OF_ONE_LARGE_MESSAGE, write_frames};
 
@@ -143,8 +144,7 @@ impl Listener {
         if drained.is_err() {
             tracing::warn!(wait = ?DRAIN_WAIT, "requests were still running at the stop");
         }
-        self.endpoint.close(CloseCode::Done.code(), b"stopping");
-        self.endpoint.wait_idle().await;
+        close(&self.endpoint).await;
     }
 }
 
@@ -261,7 +261,7 @@ impl<H: Handler> Service<H> {
         receive: RecvStream,
     ) -> Result<(), Close> {
         let Ok(writing) = Arc::clone(&self.writers).acquire_owned().await else { return Ok(()) };
-        let (replies, queue) = mpsc::channel(REQUESTS_IN_FLIGHT_MAX);
+        let (replies, queue) = frame_queue(REQUESTS_IN_FLIGHT_MAX, usize::MAX);
         let stats = Arc::clone(&self.stats);
         tokio::spawn(async move {
             write_frames(queue, send, &stats).await;
@@ -297,7 +297,7 @@ impl<H: Handler> Service<H> {
                 };
                 let reply = Frame { kind, number: frame.number, payload: payload.into() };
                 // A peer that is gone wants no reply.
-                drop(replies.send(reply).await);
+                replies.send(reply).await;
                 drop(permit);
             });
         }

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use quinn::{IdleTimeout, MtuDiscoveryConfig, TransportConfig, VarInt};
 use socket2::{Domain, Protocol, Socket, Type};
 use thiserror::Error;
+use tokio::time::timeout;
 
 use crate::limits::{
-    CONNECTION_WINDOW_BYTES, IDLE_WAIT, KEEP_ALIVE_INTERVAL, LARGE_MESSAGES_IN_FLIGHT_MAX,
-    SOCKET_BUFFER_BYTES, STREAM_WINDOW_BYTES,
+    CLOSE_WAIT, CONNECTION_WINDOW_BYTES, IDLE_WAIT, KEEP_ALIVE_INTERVAL,
+    LARGE_MESSAGES_IN_FLIGHT_MAX, SOCKET_BUFFER_BYTES, STREAM_WINDOW_BYTES,
 };
+use crate::stream::CloseCode;
 
 /// Largest datagram tried by path discovery: what loopback and jumbo frames
 /// carry.
@@ -50,6 +52,14 @@ pub(crate) fn bind(address: SocketAddr) -> Result<UdpSocket, BindError> {
         std::io::ErrorKind::AddrInUse => BindError::InUse(address),
         _ => BindError::Other { address, reason: error.to_string() },
     })
+}
+
+/// Closes all connections of an endpoint and gives their peers a moment to
+/// hear of it: a process that ends at once tells them nothing.
+pub(crate) async fn close(endpoint: &quinn::Endpoint) {
+    endpoint.close(CloseCode::Done.code(), b"stopping");
+    // Later ones hear nothing and find out by silence.
+    drop(timeout(CLOSE_WAIT, endpoint.wait_idle()).await);
 }
 
 /// QUIC parameters, the same on both sides.

@@ -4,10 +4,10 @@
 use bytes::BytesMut;
 use quinn::{SendStream, VarInt};
 use tokio::io::AsyncWriteExt;
-use tokio::sync::mpsc;
+use tokio::time::timeout;
 
-use crate::frame::Frame;
-use crate::limits::WRITE_BYTES_MAX;
+use crate::limits::{ACKNOWLEDGE_WAIT, WRITE_BYTES_MAX};
+use crate::queue::FrameReceiver;
 use crate::stats::{TransportStats, count_bytes};
 
 /// First byte of a unidirectional stream of one-way messages.
@@ -35,9 +35,9 @@ impl CloseCode {
 }
 
 /// Writes queued frames until the queue is closed or the stream breaks. Returns
-/// when the peer has all of them.
+/// when the peer has all of them, or does not say so within [`ACKNOWLEDGE_WAIT`].
 pub(crate) async fn write_frames(
-    mut queue: mpsc::Receiver<Frame>,
+    mut queue: FrameReceiver,
     mut stream: SendStream,
     stats: &TransportStats,
 ) {
@@ -45,7 +45,7 @@ pub(crate) async fn write_frames(
     while let Some(frame) = queue.recv().await {
         frame.put(&mut buffer);
         while buffer.len() < WRITE_BYTES_MAX {
-            let Ok(frame) = queue.try_recv() else { break };
+            let Some(frame) = queue.try_recv() else { break };
             frame.put(&mut buffer);
         }
         count_bytes(&stats.bytes_sent, buffer.len());
@@ -56,6 +56,6 @@ pub(crate) async fn write_frames(
     }
     if stream.finish().is_ok() {
         // Whether the peer has all or is gone: there is nothing more to do.
-        drop(stream.stopped().await);
+        drop(timeout(ACKNOWLEDGE_WAIT, stream.stopped()).await);
     }
 }

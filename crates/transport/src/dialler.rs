@@ -1,0 +1,150 @@
+//! What keeps a link connected: dials, serves the connection while it lasts,
+//! and dials again, less and less often where that brings nothing.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use quinn::Connection;
+use rand::RngExt as _;
+use tokio::io::AsyncWriteExt as _;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{Instant, timeout};
+
+use crate::authority::SERVER_NAME;
+use crate::identity::{Expected, Identity};
+use crate::limits::{
+    ACKNOWLEDGE_WAIT, HANDSHAKE_WAIT, LARGE_MESSAGES_IN_FLIGHT_MAX, LINK_BYTES_MAX,
+    LINK_MESSAGES_MAX, LINK_REQUESTS_MAX, RECONNECT_DELAY_MAX, RECONNECT_DELAY_MIN,
+};
+use crate::link::{Endpoint, Session};
+use crate::listener::identity_of;
+use crate::queue::frame_queue;
+use crate::socket::transport_config;
+use crate::stats::count;
+use crate::stream::{CloseCode, STREAM_OF_MESSAGES, write_frames};
+
+/// Keeps one link connected.
+pub(crate) struct Dialler {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) address: SocketAddr,
+    pub(crate) expected: Expected,
+}
+
+impl Dialler {
+    /// Goes on until nobody holds the link.
+    pub(crate) async fn run(self, sessions: watch::Sender<Option<Arc<Session>>>) {
+        let mut delay = RECONNECT_DELAY_MIN;
+        loop {
+            let attempt = tokio::select! {
+                attempt = self.dial() => attempt,
+                () = sessions.closed() => return,
+            };
+            match attempt {
+                Ok(connection) => {
+                    let begin = Instant::now();
+                    if self.hold(connection, &sessions).await.is_none() {
+                        return;
+                    }
+                    // A peer that closes at once would be dialled without end.
+                    let lasted = begin.elapsed() >= RECONNECT_DELAY_MAX;
+                    delay = if lasted { RECONNECT_DELAY_MIN } else { doubled(delay) };
+                }
+                Err(reason) => {
+                    self.endpoint.refusals.warn(&self.address.to_string(), &reason);
+                    delay = doubled(delay);
+                }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(jittered(delay)) => {}
+                () = sessions.closed() => return,
+            }
+        }
+    }
+
+    async fn dial(&self) -> Result<Connection, String> {
+        let crypto = {
+            let credentials = &self.endpoint.credentials;
+            credentials.read().unwrap_or_else(PoisonError::into_inner).client()
+        };
+        let mut config = quinn::ClientConfig::new(crypto);
+        config.transport_config(transport_config());
+        let connecting = self
+            .endpoint
+            .endpoint
+            .connect_with(config, self.address, SERVER_NAME)
+            .map_err(|error| error.to_string())?;
+        let connection = match timeout(HANDSHAKE_WAIT, connecting).await {
+            Ok(Ok(connection)) => connection,
+            Ok(Err(error)) => return Err(error.to_string()),
+            Err(_) => return Err("the handshake took too long".to_owned()),
+        };
+        let found: Identity = identity_of(&connection)?;
+        if self.expected.admits(&found) {
+            return Ok(connection);
+        }
+        count(&self.endpoint.stats.identities_refused);
+        let reason = format!("expected a {}, found {found}", self.expected.role);
+        connection.close(CloseCode::NotAdmitted.code(), reason.as_bytes());
+        Err(reason)
+    }
+
+    /// Serves one connection until it breaks; `None` once nobody holds the link.
+    async fn hold(
+        &self,
+        connection: Connection,
+        sessions: &watch::Sender<Option<Arc<Session>>>,
+    ) -> Option<()> {
+        let Ok((request_stream, replies)) = connection.open_bi().await else { return Some(()) };
+        let Ok(mut message_stream) = connection.open_uni().await else { return Some(()) };
+        if message_stream.write_u8(STREAM_OF_MESSAGES).await.is_err() {
+            return Some(());
+        }
+        let (requests, request_queue) = frame_queue(LINK_REQUESTS_MAX, LINK_BYTES_MAX);
+        let (messages, message_queue) = frame_queue(LINK_MESSAGES_MAX, LINK_BYTES_MAX);
+        let session = Arc::new(Session {
+            connection: connection.clone(),
+            requests,
+            messages,
+            large: Arc::new(Semaphore::new(LARGE_MESSAGES_IN_FLIGHT_MAX as usize)),
+            pending: Mutex::new(Some(HashMap::new())),
+            next_number: AtomicU64::new(1),
+        });
+        let stats = &self.endpoint.stats;
+        // The receivers are gone only when the link is; then it ends below.
+        sessions.send_replace(Some(Arc::clone(&session)));
+        let mut messages_written = pin!(write_frames(message_queue, message_stream, stats));
+        let held = tokio::select! {
+            () = write_frames(request_queue, request_stream, stats) => Some(()),
+            () = &mut messages_written => Some(()),
+            () = session.read_replies(replies, stats) => Some(()),
+            reason = connection.closed() => {
+                self.endpoint.refusals.warn(&self.address.to_string(), &reason.to_string());
+                Some(())
+            }
+            () = sessions.closed() => None,
+        };
+        sessions.send_replace(None);
+        session.lock().take();
+        drop(session);
+        if held.is_none() {
+            // Nobody puts anything behind the last message: let that arrive.
+            drop(timeout(ACKNOWLEDGE_WAIT, messages_written).await);
+        }
+        connection.close(CloseCode::Done.code(), b"link closed");
+        held
+    }
+}
+
+fn doubled(delay: Duration) -> Duration {
+    (delay * 2).min(RECONNECT_DELAY_MAX)
+}
+
+/// Between half of `delay` and all of it, so that many links do not dial in
+/// step.
+fn jittered(delay: Duration) -> Duration {
+    delay.mul_f64(rand::rng().random_range(0.5..1.0))
+}
