@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 use tributary_service::observe::Readiness;
 use tributary_service::shutdown::{Deaths, stop_signal};
 use tributary_service::telemetry::MetricsHandle;
-use tributary_transport::Listener;
+use tributary_transport::{Endpoint, Listener};
 
 use crate::checked::Checked;
 use crate::error::{HostError, StartError};
@@ -35,6 +35,8 @@ pub struct Host {
     /// Purging of the log; ends when the sender is dropped.
     pub(crate) maintenance: Option<(Sender<()>, JoinHandle<()>)>,
     pub(crate) listener: Option<Listener>,
+    /// Where links to other nodes dial from.
+    pub(crate) endpoint: Option<Endpoint>,
     pub(crate) runtime: Option<Runtime>,
 }
 
@@ -91,13 +93,14 @@ impl Host {
     }
 
     /// Stops in order: hands leadership over, answers what is under way, writes
-    /// everything out.
+    /// everything out, takes leave of its peers.
     pub fn shutdown(mut self) {
         self.stop.stop();
         join(&mut self.chains);
         join(&mut self.stores);
-        if let (Some(runtime), Some(listener)) = (&self.runtime, self.listener.take()) {
-            runtime.block_on(listener.shutdown());
+        let network = (self.listener.take(), self.endpoint.take());
+        if let (Some(runtime), (Some(listener), Some(endpoint))) = (&self.runtime, network) {
+            runtime.block_on(async { tokio::join!(listener.shutdown(), endpoint.finish()) });
         }
         self.end();
     }
@@ -111,7 +114,7 @@ impl Host {
             drop(sender);
             join(&mut vec![thread]);
         }
-        drop(self.listener.take());
+        drop((self.listener.take(), self.endpoint.take()));
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_timeout(Duration::from_millis(RUNTIME_WAIT_MS_MAX));
         }

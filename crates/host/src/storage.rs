@@ -5,11 +5,12 @@
 //! data_dir/database/ checkpoints and archive of all chains (RocksDB)
 //! ```
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError};
 use tributary_replica::Restored;
 use tributary_replica::store::{BlockStore, CheckpointStore, LogStore, StorageFault};
 use tributary_storage::{Database, DatabaseLimits, LogLimits, LogMaintainer, RaftEngineLog};
@@ -61,15 +62,56 @@ impl Storage {
     }
 }
 
-/// Keeps the log small until `ended` is disconnected.
+/// Keeps the log small until `ended` is disconnected. The chains whose entries
+/// keep old files in place are told by `space_wanted`: only a checkpoint of
+/// theirs lets go of them.
 ///
 /// # Errors
 /// [`StorageFault`]: the process must end.
-pub fn maintain(maintainer: &LogMaintainer, ended: &Receiver<()>) -> Result<(), StorageFault> {
+pub fn maintain(
+    maintainer: &LogMaintainer,
+    space_wanted: &BTreeMap<ChainId, Sender<()>>,
+    ended: &Receiver<()>,
+) -> Result<(), StorageFault> {
     let interval = Duration::from_millis(MAINTENANCE_INTERVAL_MS);
     while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(interval) {
         let kept_by = maintainer.maintain()?;
         measure::log_kept_by(kept_by.len());
+        tell(&kept_by, space_wanted);
     }
     Ok(())
+}
+
+/// Tells each of these chains that space is wanted.
+fn tell(chains: &[ChainId], space_wanted: &BTreeMap<ChainId, Sender<()>>) {
+    for (chain, sender) in chains.iter().filter_map(|chain| space_wanted.get_key_value(chain)) {
+        match sender.try_send(()) {
+            Ok(()) => tracing::debug!(%chain, "asked to make space in the log"),
+            // It knows already, or it stops.
+            Err(TrySendError::Full(()) | TrySendError::Disconnected(())) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crossbeam_channel::bounded;
+
+    use super::*;
+
+    #[test]
+    fn chains_that_keep_old_files_are_told_once_each() {
+        let [one, two] = [1, 2].map(ChainId::new);
+        let (to_one, from_one) = bounded(1);
+        let (to_two, from_two) = bounded(1);
+        let senders = BTreeMap::from([(one, to_one), (two, to_two)]);
+        let unknown = ChainId::new(3);
+        for _ in 0..3 {
+            tell(&[two, unknown], &senders);
+        }
+        assert_eq!((from_one.len(), from_two.len()), (0, 1));
+        drop(from_two);
+        tell(&[one, two], &senders);
+        assert_eq!(from_one.len(), 1);
+    }
 }

@@ -79,7 +79,9 @@ pub fn start(checked: Checked, metrics: Option<MetricsHandle>) -> Result<Host, S
     let wired: Vec<_> = checked.hosted.iter().map(|hosted| common.wire(hosted)).collect();
     drop(common);
     let handles: BTreeMap<ChainId, ChainHandle> =
-        wired.iter().map(|(handle, ..)| (handle.chain, handle.clone())).collect();
+        wired.iter().map(|wired| (wired.handle.chain, wired.handle.clone())).collect();
+    let space_wanted =
+        wired.iter().map(|wired| (wired.handle.chain, wired.space_wanted.clone())).collect();
 
     let readiness = NodeReadiness::new(handles.values(), Arc::clone(&stop));
     let signatures =
@@ -103,10 +105,12 @@ pub fn start(checked: Checked, metrics: Option<MetricsHandle>) -> Result<Host, S
         stores: Vec::new(),
         maintenance: None,
         listener: Some(listener),
+        endpoint: Some(endpoint),
         runtime: Some(runtime),
     };
-    start_stores(&mut host, &supervisor, storage, (log_jobs, archive_jobs))?;
-    for ((replica, tick), (handle, queues, outputs)) in replicas.into_iter().zip(wired) {
+    start_stores(&mut host, &supervisor, storage, (log_jobs, archive_jobs), space_wanted)?;
+    for ((replica, tick), Wired { handle, queues, outputs, .. }) in replicas.into_iter().zip(wired)
+    {
         let stop = Arc::clone(&host.stop);
         let thread = ChainThread::new(replica, handle.validator, tick, queues, outputs, stop);
         let name = format!("chain-{}", handle.chain);
@@ -126,14 +130,24 @@ struct Common<'a> {
     refusals: Arc<Refusals>,
 }
 
+/// One chain's queues: the outer ends, and those of its thread.
+struct Wired {
+    handle: ChainHandle,
+    /// To the thread, from maintenance.
+    space_wanted: Sender<()>,
+    queues: Queues,
+    outputs: Outputs,
+}
+
 impl Common<'_> {
-    /// Makes one chain's queues: the outer ends, and those of its thread.
-    fn wire(&self, hosted: &HostedReplica) -> (ChainHandle, Queues, Outputs) {
+    /// Makes one chain's queues.
+    fn wire(&self, hosted: &HostedReplica) -> Wired {
         let (place, limits) = (hosted.place, &self.checked.config.limits);
         let (request_sender, requests) = bounded(limits.chain_inputs_max);
         let (peer_sender, peers) = bounded(limits.chain_inputs_max);
         // Twice the queue: as many writes wait for the sync as may be in it.
         let (completed, completions) = bounded(2 * limits.log_writes_max + OTHER_COMPLETIONS_MAX);
+        let (space_sender, space_wanted) = bounded(1);
         let (certified_sender, certified) = watch::channel(None);
         let published = Arc::new(Published::default());
         let blocks = Arc::clone(self.blocks);
@@ -157,7 +171,8 @@ impl Common<'_> {
             certified,
             reader,
         };
-        (handle, Queues { completions, peers, requests }, outputs)
+        let queues = Queues { completions, peers, requests, space_wanted };
+        Wired { handle, space_wanted: space_sender, queues, outputs }
     }
 }
 
@@ -198,13 +213,14 @@ fn start_stores(
     supervisor: &Supervisor,
     storage: Storage,
     (log_jobs, archive_jobs): (Receiver<LogJob>, Receiver<ArchiveJob>),
+    space_wanted: BTreeMap<ChainId, Sender<()>>,
 ) -> Result<(), StartError> {
     let Storage { log, maintainer, checkpoints, blocks } = storage;
     host.stores.push(supervisor.thread("log", move || log::run(log, &log_jobs))?);
     let archive = move || archive::run(blocks.as_ref(), checkpoints, &archive_jobs);
     host.stores.push(supervisor.thread("archive", archive)?);
     let (sender, ended) = bounded(0);
-    let purge = move || storage::maintain(&maintainer, &ended);
+    let purge = move || storage::maintain(&maintainer, &space_wanted, &ended);
     host.maintenance = Some((sender, supervisor.thread("maintenance", purge)?));
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crossbeam_channel::{Receiver, Sender, select_biased};
+use crossbeam_channel::{Receiver, Sender, never, select_biased};
 use thiserror::Error;
 use tokio::sync::watch;
 use tributary_replica::{Fatality, Now, Replica, RequestId};
@@ -25,6 +25,8 @@ use crate::stop::{Stop, StopState};
 
 /// How long a stopping leader waits for another one.
 const RESIGN_WAIT_MS_MAX: u64 = 2_000;
+/// How long a stopping replica waits for its checkpoint.
+const CHECKPOINT_WAIT_MS_MAX: u64 = 5_000;
 /// How old the time may be that the replica was told last.
 const CLOCK_AGE_MS_MAX: u64 = 2;
 /// How often gauges are renewed.
@@ -39,6 +41,8 @@ pub struct Queues {
     pub peers: Receiver<PeerInput>,
     /// From the server.
     pub requests: Receiver<Request>,
+    /// From maintenance: the log's files take too much space. At most one waits.
+    pub space_wanted: Receiver<()>,
 }
 
 /// Where effects go.
@@ -162,24 +166,43 @@ impl ChainThread {
             self.publish();
             match self.stop.state() {
                 StopState::Running => self.take_input(self.patience()),
-                StopState::Stopping => return self.resign(),
+                StopState::Stopping => return self.leave(),
                 StopState::Killed => return Ok(()),
             }
         }
     }
 
-    /// Hands leadership over and finishes what is under way. Whoever still
-    /// waits afterwards hears that the outcome is unknown.
-    fn resign(&mut self) -> Result<(), End> {
+    /// Stops in order: finishes what is under way, hands leadership over, saves
+    /// a checkpoint. Whoever still waits afterwards hears that the outcome is
+    /// unknown.
+    fn leave(&mut self) -> Result<(), End> {
         self.replica.handle_resign();
-        let deadline = Instant::now() + Duration::from_millis(RESIGN_WAIT_MS_MAX);
         let is_alone = self.replica.ledger().validator_set().keys().len() == 1;
+        self.work_until(RESIGN_WAIT_MS_MAX, |thread| {
+            let has_handed_over = is_alone || !thread.replica.is_leader();
+            // Without a quorum nothing is finished, and nobody takes over.
+            (thread.waiting.is_empty() && has_handed_over) || !thread.replica.hears_quorum()
+        })?;
+        // What peers say from now on would be more to save.
+        self.queues.peers = never();
+        self.queues.requests = never();
+        self.replica.handle_checkpoint_wanted();
+        self.work_until(CHECKPOINT_WAIT_MS_MAX, |thread| thread.replica.is_checkpointed())?;
+        if !self.replica.is_checkpointed() {
+            tracing::warn!(chain = %self.chain, "no checkpoint at the stop: it took too long");
+        }
+        Ok(())
+    }
+
+    /// Goes on until `is_done`, for some time at most.
+    fn work_until(&mut self, wait_ms: u64, is_done: impl Fn(&Self) -> bool) -> Result<(), End> {
+        let deadline = Instant::now() + Duration::from_millis(wait_ms);
         loop {
             self.tell_time();
             self.carry_out_effects()?;
             self.publish();
-            let is_done = self.waiting.is_empty() && (is_alone || !self.replica.is_leader());
-            if is_done || Instant::now() >= deadline || self.stop.state() == StopState::Killed {
+            let is_over = Instant::now() >= deadline || self.stop.state() == StopState::Killed;
+            if is_over || is_done(self) {
                 return Ok(());
             }
             self.take_input(self.patience());
@@ -215,6 +238,11 @@ impl ChainThread {
         select_biased! {
             recv(self.queues.completions) -> done => if let Ok(done) = done {
                 self.complete(done);
+            },
+            recv(self.queues.space_wanted) -> wanted => if wanted.is_ok() {
+                self.replica.handle_space_wanted();
+            } else {
+                self.queues.space_wanted = never();
             },
             recv(self.queues.peers) -> input => if let Ok(input) = input {
                 self.take_peer(input);
