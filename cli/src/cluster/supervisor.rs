@@ -14,7 +14,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use nix::sys::signal::Signal;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::time::Interval;
 use tributary_service::Topology;
 
 use super::layout::{Layout, Process, ProcessRole, SUPERVISOR, processes};
@@ -30,6 +29,8 @@ const RESTART_DELAY_MS_MIN: u64 = 100;
 const RESTART_DELAY_MS_MAX: u64 = 10_000;
 /// A process that ran this long is not considered to keep dying.
 const STABLE_MS: u64 = 5_000;
+/// How often stopping processes are looked at.
+const STOP_POLL_MS: u64 = 10;
 /// How long processes may take to stop before they are killed.
 const STOP_WAIT_MS: u64 = 15_000;
 
@@ -60,14 +61,15 @@ pub async fn run(root: &Path) -> anyhow::Result<()> {
             _ = poll.tick() => watched.iter_mut().for_each(|process| process.look(&layout)),
         }
     }
-    stop_all(&mut watched, &layout, &mut poll).await;
+    stop_all(&mut watched, &layout).await;
     remove_pid_file(&layout, SUPERVISOR);
     drop(lock);
     Ok(())
 }
 
 /// Routers and relays first, so that nodes stop without work under way.
-async fn stop_all(watched: &mut [Watched], layout: &Layout, poll: &mut Interval) {
+async fn stop_all(watched: &mut [Watched], layout: &Layout) {
+    let mut poll = tokio::time::interval(Duration::from_millis(STOP_POLL_MS));
     let is_edge = |role| matches!(role, ProcessRole::Router | ProcessRole::Relay);
     for edge in [true, false] {
         let mut group: Vec<_> =
