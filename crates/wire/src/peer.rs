@@ -12,5 +12,6 @@ pub struct PeerFrame {
     /// the sender's certificate.
     pub from: u16,
     /// Canonical bytes of the replica's message.
+    #[serde(with = "serde_bytes")]
     pub message: Vec<u8>,
 }
