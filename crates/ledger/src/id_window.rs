@@ -8,16 +8,21 @@
 //! the same id (a pending outcome that became final) replaces what is found,
 //! not what was logged. An entry takes 32 bytes and its index entry about six.
 
+mod bucket;
+mod entry;
+mod pages;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::hint::black_box;
 
-use tributary_types::codec::{Decode, DecodeError, Encode, Reader, decode_list, encode_list};
+use tributary_types::codec::Encode;
 use tributary_types::{Amount, Domain, Hash, OutcomeCode, PaymentId, Position, TimeMs};
 
+pub(crate) use self::entry::Fingerprint;
+
+use self::bucket::Bucket;
+use self::entry::Entry;
 use crate::genesis::Parameters;
-use crate::index::{Index, hash_u128};
-use crate::leaves::Leaves;
-use crate::outcome::Subject;
 use crate::refusal::Refusal;
 use crate::view::Remembered;
 
@@ -25,13 +30,6 @@ use crate::view::Remembered;
 const BUCKETS: u64 = 256;
 /// Shortest time span of a bucket.
 const BUCKET_MS_MIN: u64 = 1_000;
-/// Entries of one page of a checkpoint.
-const PAGE_ENTRIES: usize = 8_192;
-/// Bits of a page number that count the pages of a bucket; those above are the
-/// bucket's number modulo [`PAGE_BUCKETS`].
-const PAGE_BITS: u32 = 23;
-const PAGE_BUCKETS: u64 = 1 << (u32::BITS - PAGE_BITS);
-const _: () = assert!(PAGE_BUCKETS > BUCKETS + 2, "live buckets have distinct page numbers");
 
 /// Recent ids with their outcomes.
 #[derive(Debug, Clone)]
@@ -47,45 +45,6 @@ pub(crate) struct IdWindow {
     stale: bool,
     /// Pages of buckets that were forgotten since pages were last taken.
     gone_pages: BTreeSet<u32>,
-}
-
-/// Ids of one span of time.
-#[derive(Debug, Clone, Default)]
-struct Bucket {
-    entries: Vec<Entry>,
-    index: Index,
-    /// Running digest over the first `digested` entries.
-    digest: Hash,
-    digested: usize,
-    /// Entries that are in no page yet.
-    unsaved_from: usize,
-}
-
-/// One outcome. 32 bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Entry {
-    id: PaymentId,
-    /// 56 bits of the content's hash, and the outcome code in the low 8 bits.
-    content_and_code: u64,
-    position: Position,
-}
-
-/// What is asked under an id: 56 bits of its hash.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Fingerprint(u64);
-
-impl Fingerprint {
-    /// The fingerprint of each payment or operation, in order.
-    pub(crate) fn of_all<'a>(subjects: impl ExactSizeIterator<Item = Subject<'a>>) -> Vec<Self> {
-        let mut leaves = Leaves::new(Domain::Content, subjects.len());
-        subjects.for_each(|subject| leaves.push(|out| subject.encode(out)));
-        leaves.finish().iter().map(Self::of_hash).collect()
-    }
-
-    fn of_hash(hash: &Hash) -> Self {
-        let [a, b, c, d, e, f, g, ..] = *hash.as_bytes();
-        Self(u64::from_le_bytes([0, a, b, c, d, e, f, g]))
-    }
 }
 
 /// What the window says about an id.
@@ -123,8 +82,7 @@ impl IdWindow {
             if (number + 1).saturating_mul(self.bucket_ms) > oldest {
                 break;
             }
-            let pages = 0..entry.get().page_count();
-            self.gone_pages.extend(pages.map(|page| page_number(number, page)));
+            self.gone_pages.extend(pages::numbers(number, entry.get()));
             entry.remove();
             self.stale = true;
         }
@@ -156,8 +114,7 @@ impl IdWindow {
 
     /// Reads where the search for each id begins; see [`crate::read_ahead`].
     pub(crate) fn read_ahead(&self, ids: impl Iterator<Item = PaymentId>) {
-        let bucket = |id| self.buckets.get(&self.bucket_of(id));
-        let rows = ids.filter_map(|id| bucket(id)?.index.first(hash_id(id)));
+        let rows = ids.filter_map(|id| self.buckets.get(&self.bucket_of(id))?.first_row(id));
         black_box(rows.fold(0, |all, row| all ^ row));
     }
 
@@ -206,17 +163,14 @@ impl IdWindow {
 
     /// Whether every digest is that of its entries.
     pub(crate) fn is_consistent(&self) -> bool {
-        self.buckets.values().all(|bucket| {
-            let rebuilt = bucket.entries.chunk_by(same_block).fold(Hash::ZERO, extend);
-            rebuilt == bucket.digest
-        })
+        self.buckets.values().all(|bucket| bucket.rebuilt_digest() == bucket.digest)
     }
 
     /// The bucket that an entry for `id` is about to be added to.
     fn open_bucket(&mut self, id: PaymentId) -> &mut Bucket {
         let number = self.bucket_of(id);
         let bucket = self.buckets.entry(number).or_default();
-        if bucket.digested == bucket.entries.len() {
+        if bucket.is_digested() {
             self.open.insert(number);
         }
         self.stale = true;
@@ -230,187 +184,4 @@ impl IdWindow {
     fn find(&self, id: PaymentId) -> Option<&Entry> {
         self.buckets.get(&self.bucket_of(id))?.find(id)
     }
-}
-
-/// Pages: slices of buckets, each with its bucket's number.
-impl IdWindow {
-    /// The numbers of all pages that there are.
-    pub(crate) fn pages(&self) -> Vec<u32> {
-        let pages = |(number, bucket): (&u64, &Bucket)| {
-            let number = *number;
-            (0..bucket.page_count()).map(move |page| page_number(number, page))
-        };
-        self.buckets.iter().flat_map(pages).collect()
-    }
-
-    /// The numbers of the pages that changed since this was last asked.
-    pub(crate) fn take_dirty_pages(&mut self) -> Vec<u32> {
-        let mut dirty = std::mem::take(&mut self.gone_pages);
-        for (number, bucket) in &mut self.buckets {
-            if bucket.unsaved_from < bucket.entries.len() {
-                let first = page_of(bucket.unsaved_from);
-                dirty.extend((first..bucket.page_count()).map(|page| page_number(*number, page)));
-                bucket.unsaved_from = bucket.entries.len();
-            }
-        }
-        dirty.into_iter().collect()
-    }
-
-    /// The canonical bytes of a page; empty if there is no such page.
-    pub(crate) fn page(&self, page: u32) -> Vec<u8> {
-        let residue = u64::from(page >> PAGE_BITS);
-        let found = self.buckets.iter().find(|(number, _)| *number % PAGE_BUCKETS == residue);
-        let start = (page & ((1 << PAGE_BITS) - 1)) as usize * PAGE_ENTRIES;
-        let mut bytes = Vec::new();
-        if let Some((number, bucket)) = found {
-            let end = (start + PAGE_ENTRIES).min(bucket.entries.len());
-            if let Some(entries) = bucket.entries.get(start..end).filter(|page| !page.is_empty()) {
-                number.encode(&mut bytes);
-                encode_list(entries, &mut bytes);
-            }
-        }
-        bytes
-    }
-
-    /// Adds the entries of a page; the pages of one bucket come in order.
-    pub(crate) fn restore_page(&mut self, page: u32, bytes: &[u8]) -> Result<(), String> {
-        let mut reader = Reader::new(bytes);
-        let decoded = u64::decode(&mut reader).and_then(|number| {
-            let entries: Vec<Entry> = decode_list(&mut reader, "ids", PAGE_ENTRIES)?;
-            Ok((number, entries))
-        });
-        let (number, entries) = decoded.map_err(|error| error.to_string())?;
-        reader.finish().map_err(|error| error.to_string())?;
-        let bucket = self.buckets.entry(number).or_default();
-        if page_number(number, page_of(bucket.entries.len())) != page
-            || !bucket.entries.len().is_multiple_of(PAGE_ENTRIES)
-        {
-            return Err(format!("ids of bucket {number} are not where they belong"));
-        }
-        entries.into_iter().for_each(|entry| bucket.push(entry));
-        Ok(())
-    }
-
-    /// Recomputes all digests after the last page.
-    pub(crate) fn restored(&mut self) {
-        for bucket in self.buckets.values_mut() {
-            bucket.digest = bucket.entries.chunk_by(same_block).fold(Hash::ZERO, extend);
-            bucket.digested = bucket.entries.len();
-            bucket.unsaved_from = bucket.entries.len();
-        }
-        self.stale = true;
-    }
-}
-
-impl Bucket {
-    fn find(&self, id: PaymentId) -> Option<&Entry> {
-        let found = self.index.find(hash_id(id), |row| self.entries[row as usize].id == id);
-        found.map(|row| &self.entries[row as usize])
-    }
-
-    /// Appends an entry whose id is not there yet.
-    fn push_new(&mut self, entry: Entry) {
-        let (row, entries) = (self.next_row(), &self.entries);
-        self.index.insert(hash_id(entry.id), row, |row| hash_id(entries[row as usize].id));
-        self.entries.push(entry);
-    }
-
-    /// Appends an entry that replaces an earlier one of its id, if there is one.
-    fn push(&mut self, entry: Entry) {
-        let (hash, row) = (hash_id(entry.id), self.next_row());
-        match self.index.find(hash, |other| self.entries[other as usize].id == entry.id) {
-            Some(old) => {
-                self.index.replace(hash, old, row);
-                self.entries.push(entry);
-            }
-            None => self.push_new(entry),
-        }
-    }
-
-    fn next_row(&self) -> u32 {
-        u32::try_from(self.entries.len()).expect("a bucket holds seconds of ids")
-    }
-
-    fn extend_digest(&mut self) {
-        let new = &self.entries[self.digested..];
-        self.digest = new.chunk_by(same_block).fold(self.digest, extend);
-        self.digested = self.entries.len();
-    }
-
-    fn page_count(&self) -> u32 {
-        page_of(self.entries.len() + PAGE_ENTRIES - 1)
-    }
-}
-
-impl Entry {
-    fn new(id: PaymentId, content: Fingerprint, code: OutcomeCode, position: Position) -> Self {
-        Self { id, content_and_code: content.0 | u64::from(code as u8), position }
-    }
-
-    const fn content(&self) -> Fingerprint {
-        Fingerprint(self.content_and_code & !0xff)
-    }
-
-    fn remembered(&self) -> Remembered {
-        let byte = self.content_and_code & 0xff;
-        let code = OutcomeCode::ALL.iter().find(|code| **code as u64 == byte);
-        let code = code.copied().expect("entries are made from codes, or decoded as such");
-        Remembered { code, position: self.position }
-    }
-}
-
-impl Encode for Entry {
-    fn encode(&self, out: &mut Vec<u8>) {
-        self.id.encode(out);
-        self.content_and_code.encode(out);
-        self.position.encode(out);
-    }
-}
-
-impl Decode for Entry {
-    const BYTES_MIN: usize = 32;
-    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let id = PaymentId::decode(reader)?;
-        let content_and_code = u64::decode(reader)?;
-        let byte = content_and_code & 0xff;
-        if !OutcomeCode::ALL.iter().any(|code| *code as u64 == byte) {
-            return Err(DecodeError::Invalid { what: "remembered outcome code", value: byte });
-        }
-        Ok(Self { id, content_and_code, position: Position::decode(reader)? })
-    }
-}
-
-/// Every code fits the byte that an entry has for it.
-const _: () = {
-    let mut index = 0;
-    while index < OutcomeCode::ALL.len() {
-        assert!((OutcomeCode::ALL[index] as u16) < 256);
-        index += 1;
-    }
-};
-
-/// The digest after the entries of one more block.
-fn extend(digest: Hash, entries: &[Entry]) -> Hash {
-    let mut bytes = Vec::with_capacity(32 + entries.len() * Entry::BYTES_MIN);
-    digest.encode(&mut bytes);
-    entries.iter().for_each(|entry| entry.encode(&mut bytes));
-    Domain::IdBucket.hash(&bytes)
-}
-
-/// Entries know their block by the position of the outcome.
-fn same_block(one: &Entry, other: &Entry) -> bool {
-    one.position.height() == other.position.height()
-}
-
-fn hash_id(id: PaymentId) -> u64 {
-    hash_u128(u128::from_le_bytes(*id.as_bytes()))
-}
-
-fn page_of(entry: usize) -> u32 {
-    u32::try_from(entry / PAGE_ENTRIES).expect("a bucket holds seconds of ids")
-}
-
-fn page_number(bucket: u64, page: u32) -> u32 {
-    let residue = u32::try_from(bucket % PAGE_BUCKETS).expect("the modulus is below 2^32");
-    residue << PAGE_BITS | page
 }

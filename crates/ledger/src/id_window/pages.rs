@@ -1,0 +1,93 @@
+//! Pages of a checkpoint: slices of buckets, each with its bucket's number.
+
+use tributary_types::codec::{Decode, Encode, Reader, decode_list, encode_list};
+
+use super::bucket::Bucket;
+use super::entry::Entry;
+use super::{BUCKETS, IdWindow};
+
+/// Entries of one page of a checkpoint.
+const PAGE_ENTRIES: usize = 8_192;
+/// Bits of a page number that count the pages of a bucket; those above are the
+/// bucket's number modulo [`PAGE_BUCKETS`].
+const PAGE_BITS: u32 = 23;
+const PAGE_BUCKETS: u64 = 1 << (u32::BITS - PAGE_BITS);
+const _: () = assert!(PAGE_BUCKETS > BUCKETS + 2, "live buckets have distinct page numbers");
+
+impl IdWindow {
+    /// The numbers of all pages that there are.
+    pub(crate) fn pages(&self) -> Vec<u32> {
+        self.buckets.iter().flat_map(|(number, bucket)| numbers(*number, bucket)).collect()
+    }
+
+    /// The numbers of the pages that changed since this was last asked.
+    pub(crate) fn take_dirty_pages(&mut self) -> Vec<u32> {
+        let mut dirty = std::mem::take(&mut self.gone_pages);
+        for (number, bucket) in &mut self.buckets {
+            if let Some(first) = bucket.take_unsaved() {
+                let pages = page_of(first)..page_count(bucket);
+                dirty.extend(pages.map(|page| page_number(*number, page)));
+            }
+        }
+        dirty.into_iter().collect()
+    }
+
+    /// The canonical bytes of a page; empty if there is no such page.
+    pub(crate) fn page(&self, page: u32) -> Vec<u8> {
+        let residue = u64::from(page >> PAGE_BITS);
+        let found = self.buckets.iter().find(|(number, _)| *number % PAGE_BUCKETS == residue);
+        let start = (page & ((1 << PAGE_BITS) - 1)) as usize * PAGE_ENTRIES;
+        let mut bytes = Vec::new();
+        if let Some((number, bucket)) = found {
+            let end = (start + PAGE_ENTRIES).min(bucket.entries.len());
+            if let Some(entries) = bucket.entries.get(start..end).filter(|page| !page.is_empty()) {
+                number.encode(&mut bytes);
+                encode_list(entries, &mut bytes);
+            }
+        }
+        bytes
+    }
+
+    /// Adds the entries of a page; the pages of one bucket come in order.
+    pub(crate) fn restore_page(&mut self, page: u32, bytes: &[u8]) -> Result<(), String> {
+        let mut reader = Reader::new(bytes);
+        let decoded = u64::decode(&mut reader).and_then(|number| {
+            let entries: Vec<Entry> = decode_list(&mut reader, "ids", PAGE_ENTRIES)?;
+            Ok((number, entries))
+        });
+        let (number, entries) = decoded.map_err(|error| error.to_string())?;
+        reader.finish().map_err(|error| error.to_string())?;
+        let bucket = self.buckets.entry(number).or_default();
+        if page_number(number, page_of(bucket.entries.len())) != page
+            || !bucket.entries.len().is_multiple_of(PAGE_ENTRIES)
+        {
+            return Err(format!("ids of bucket {number} are not where they belong"));
+        }
+        entries.into_iter().for_each(|entry| bucket.push(entry));
+        Ok(())
+    }
+
+    /// Recomputes all digests after the last page.
+    pub(crate) fn restored(&mut self) {
+        self.buckets.values_mut().for_each(Bucket::restored);
+        self.stale = true;
+    }
+}
+
+/// The numbers of a bucket's pages.
+pub(super) fn numbers(number: u64, bucket: &Bucket) -> impl Iterator<Item = u32> + use<> {
+    (0..page_count(bucket)).map(move |page| page_number(number, page))
+}
+
+fn page_count(bucket: &Bucket) -> u32 {
+    page_of(bucket.entries.len() + PAGE_ENTRIES - 1)
+}
+
+fn page_of(entry: usize) -> u32 {
+    u32::try_from(entry / PAGE_ENTRIES).expect("a bucket holds seconds of ids")
+}
+
+fn page_number(bucket: u64, page: u32) -> u32 {
+    let residue = u32::try_from(bucket % PAGE_BUCKETS).expect("the modulus is below 2^32");
+    residue << PAGE_BITS | page
+}
