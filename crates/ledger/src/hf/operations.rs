@@ -6,13 +6,12 @@ use tributary_chain::message::MerchantNotice;
 use tributary_chain::operation::{
     Action, FloatPolicy, OpenMerchant, RegistryChange, SetFloat, SetStatus,
 };
-use tributary_types::{AccountClass, AccountId, InstitutionId, OutcomeCode};
+use tributary_types::{AccountClass, InstitutionId, OutcomeCode};
 
 use crate::core::Core;
 use crate::hf::HfChain;
 use crate::merchant::Merchant;
-use crate::movement::check_hf_slot;
-use crate::operation::check_status_change;
+use crate::operation::{check_account, check_opening, check_status_change};
 use crate::refusal::Refusal;
 use crate::registry::RegistryError;
 
@@ -44,20 +43,19 @@ impl HfChain {
         institution: InstitutionId,
         open: &OpenMerchant,
     ) -> Result<(), Refusal> {
-        check_merchant(core, institution, open.account)?;
+        check_account(&core.rules, institution, open.account, AccountClass::Hf)?;
         core.check_asset(open.asset)?;
         check_float(&open.float)?;
         if !open.account.is_named(institution, &open.name) {
             return Err(OutcomeCode::Malformed.into());
         }
         let merchant = Merchant::open(open.account, open.name, open.asset, open.float);
-        if let Some(known) = self.merchants.get(open.account) {
-            let same = (known.name, known.asset, known.float)
-                == (merchant.name, merchant.asset, merchant.float);
-            return if same { Ok(()) } else { Err(OutcomeCode::AccountExists.into()) };
-        }
-        if !self.merchants.has_room() {
-            return Err(OutcomeCode::LimitReached.into());
+        let is_same = |known: &Merchant| {
+            (known.name, known.asset, known.float)
+                == (merchant.name, merchant.asset, merchant.float)
+        };
+        if !check_opening(&self.merchants, open.account, is_same)? {
+            return Ok(());
         }
         announce(core, &Message::Merchant(merchant.notice()))?;
         self.merchants.insert(merchant);
@@ -70,7 +68,7 @@ impl HfChain {
         institution: InstitutionId,
         set: &SetStatus,
     ) -> Result<(), Refusal> {
-        check_merchant(core, institution, set.account)?;
+        check_account(&core.rules, institution, set.account, AccountClass::Hf)?;
         let number = self.find(set.account, OutcomeCode::UnknownDebitAccount)?;
         let merchant = self.merchants.row(number);
         if !check_status_change(merchant.status, set.status)? {
@@ -90,7 +88,7 @@ impl HfChain {
         institution: InstitutionId,
         set: &SetFloat,
     ) -> Result<(), Refusal> {
-        check_merchant(core, institution, set.account)?;
+        check_account(&core.rules, institution, set.account, AccountClass::Hf)?;
         check_float(&set.float)?;
         let number = self.find(set.account, OutcomeCode::UnknownDebitAccount)?;
         let merchant = self.merchants.row(number);
@@ -150,22 +148,6 @@ fn announce(core: &mut Core, message: &Message) -> Result<(), Refusal> {
         channels.send(*chain, message.clone());
     }
     Ok(())
-}
-
-fn check_merchant(
-    core: &Core,
-    institution: InstitutionId,
-    account: AccountId,
-) -> Result<(), Refusal> {
-    if account.class() != AccountClass::Hf {
-        return Err(OutcomeCode::KindMismatch.into());
-    }
-    check_hf_slot(account, &core.rules)?;
-    if account.institution() == institution {
-        Ok(())
-    } else {
-        Err(OutcomeCode::Unauthorized.into())
-    }
 }
 
 fn check_float(float: &FloatPolicy) -> Result<(), Refusal> {

@@ -1,12 +1,11 @@
 //! Operations on a user chain: opening and closing user accounts.
 
 use tributary_chain::operation::{AccountStatus, Action, OpenAccount, SetStatus};
-use tributary_types::{AccountClass, AccountId, InstitutionId, OutcomeCode};
+use tributary_types::{AccountClass, InstitutionId, OutcomeCode};
 
 use crate::account::Account;
 use crate::core::Core;
-use crate::movement::check_user_slot;
-use crate::operation::check_status_change;
+use crate::operation::{check_account, check_opening, check_status_change};
 use crate::refusal::Refusal;
 use crate::user::UserChain;
 
@@ -37,7 +36,7 @@ impl UserChain {
         institution: InstitutionId,
         set: &SetStatus,
     ) -> Result<(), Refusal> {
-        check_account(core, institution, set.account)?;
+        check_account(&core.rules, institution, set.account, AccountClass::User)?;
         let number = core.debit_account(set.account)?;
         let account = core.accounts.row(number);
         if !check_status_change(account.status, set.status)? {
@@ -57,34 +56,15 @@ fn open_account(
     institution: InstitutionId,
     open: &OpenAccount,
 ) -> Result<(), Refusal> {
-    check_account(core, institution, open.account)?;
+    check_account(&core.rules, institution, open.account, AccountClass::User)?;
     core.check_asset(open.asset)?;
-    if let Some(known) = core.accounts.get(open.account) {
-        let same = (known.asset, known.owner) == (open.asset, open.owner);
-        return if same { Ok(()) } else { Err(OutcomeCode::AccountExists.into()) };
+    let is_same = |known: &Account| (known.asset, known.owner) == (open.asset, open.owner);
+    if !check_opening(&core.accounts, open.account, is_same)? {
+        return Ok(());
     }
     if open.owner.is_some_and(|owner| owner.is_weak()) {
         return Err(OutcomeCode::WeakKey.into());
     }
-    if !core.accounts.has_room() {
-        return Err(OutcomeCode::LimitReached.into());
-    }
     core.accounts.insert(Account::open(open.account, open.asset, open.owner));
     Ok(())
-}
-
-fn check_account(
-    core: &Core,
-    institution: InstitutionId,
-    account: AccountId,
-) -> Result<(), Refusal> {
-    if account.class() != AccountClass::User {
-        return Err(OutcomeCode::KindMismatch.into());
-    }
-    check_user_slot(account, &core.rules)?;
-    if account.institution() == institution {
-        Ok(())
-    } else {
-        Err(OutcomeCode::Unauthorized.into())
-    }
 }
