@@ -3,18 +3,15 @@
 //! block is followed by `validate`, and nothing moves between chains but by
 //! certified deliveries.
 
+mod carriage;
+mod verbs;
+
 use std::collections::BTreeMap;
 
 use tributary_chain::batch::OwnerSignature;
 use tributary_chain::certificate::Vote;
-use tributary_chain::channel::DELIVERY_BYTES_MAX;
-use tributary_chain::operation::{
-    AccountStatus, AssetEntry, FloatPolicy, InstitutionEntry, OpenAccount, OpenMerchant, SetFloat,
-    SetStatus,
-};
-use tributary_chain::{
-    Action, Batch, Body, Certificate, ClockReport, Delivery, Header, InboxError, Operation,
-};
+use tributary_chain::operation::{AssetEntry, FloatPolicy, InstitutionEntry};
+use tributary_chain::{Action, Batch, Body, Certificate, ClockReport, Delivery, Header, Operation};
 use tributary_ledger::{
     BooksSummary, ChainKind, ChainSpec, Executed, Genesis, Ledger, Page, PageKey, Parameters,
     check_books,
@@ -23,8 +20,8 @@ use tributary_routing::RouteTable;
 use tributary_types::codec::decode_exact;
 use tributary_types::payment::Payment;
 use tributary_types::{
-    AccountClass, AccountId, Amount, AssetId, ChainId, Encode, Hash, InstitutionId, OutcomeCode,
-    PaymentId, PaymentKind, PaymentRecord, PublicKey, Receipt, Reference, SigningKey, Slot, TimeMs,
+    AccountClass, AccountId, Amount, AssetId, ChainId, Encode, Hash, InstitutionId, PaymentId,
+    PaymentKind, PaymentRecord, Reference, SigningKey, Slot, TimeMs,
 };
 
 pub const GBP: AssetId = AssetId::new(1);
@@ -312,179 +309,6 @@ impl World {
 
     pub fn advance(&mut self, milliseconds: u64) {
         self.now = self.now.plus_ms(milliseconds);
-    }
-
-    /// Executes items of one institution in a block; their receipts.
-    pub fn submit_as(
-        &mut self,
-        chain: ChainId,
-        institution: InstitutionId,
-        items: &[Item],
-    ) -> Vec<Receipt> {
-        let batch = self.batch(chain, institution, items);
-        self.block(chain, vec![batch], Vec::new()).outcomes.receipts
-    }
-
-    pub fn submit(&mut self, chain: ChainId, items: &[Item]) -> Vec<Receipt> {
-        self.submit_as(chain, BANK, items)
-    }
-
-    /// Executes one payment and returns its receipt.
-    pub fn pay_record(&mut self, chain: ChainId, payment: &Payment) -> Receipt {
-        self.submit(chain, &[Item::Pay(PaymentRecord::from(payment))])[0]
-    }
-
-    pub fn pay(
-        &mut self,
-        chain: ChainId,
-        kind: PaymentKind,
-        debit: AccountId,
-        credit: AccountId,
-        minor: u128,
-    ) -> Receipt {
-        let payment = self.payment(kind, debit, credit, minor);
-        self.pay_record(chain, &payment)
-    }
-
-    /// Executes one operation and returns its code.
-    pub fn act(&mut self, chain: ChainId, action: Action) -> OutcomeCode {
-        self.act_as(chain, BANK, action)
-    }
-
-    pub fn act_as(
-        &mut self,
-        chain: ChainId,
-        institution: InstitutionId,
-        action: Action,
-    ) -> OutcomeCode {
-        let operation = self.operation(action);
-        self.submit_as(chain, institution, &[Item::Do(operation)])[0].code
-    }
-
-    /// Opens a user account, with money from the issuer.
-    pub fn open(&mut self, name: &str, chain: ChainId, minor: u128) -> AccountId {
-        self.open_owned(name, chain, minor, None)
-    }
-
-    pub fn open_owned(
-        &mut self,
-        name: &str,
-        chain: ChainId,
-        minor: u128,
-        owner: Option<PublicKey>,
-    ) -> AccountId {
-        let account = self.user(name, chain);
-        let open = OpenAccount { account, asset: GBP, owner };
-        assert_eq!(self.act(chain, Action::OpenAccount(open)), OutcomeCode::Committed);
-        if minor > 0 {
-            let issuer = self.issuer(chain);
-            let receipt = self.pay(chain, PaymentKind::Issue, issuer, account, minor);
-            assert_eq!(receipt.code, OutcomeCode::Committed);
-        }
-        account
-    }
-
-    /// Opens a merchant and tells every user chain.
-    pub fn open_merchant(&mut self, name: &str, policy: FloatPolicy) -> AccountId {
-        let account = self.merchant(name);
-        let name = name.parse().unwrap();
-        let open = OpenMerchant { account, name, asset: GBP, float: policy };
-        assert_eq!(self.act(HF, Action::OpenMerchant(open)), OutcomeCode::Committed);
-        self.relay();
-        account
-    }
-
-    pub fn set_merchant(&mut self, account: AccountId, status: AccountStatus) -> OutcomeCode {
-        self.act(HF, Action::SetMerchantStatus(SetStatus { account, status }))
-    }
-
-    pub fn set_account(
-        &mut self,
-        chain: ChainId,
-        account: AccountId,
-        status: AccountStatus,
-    ) -> OutcomeCode {
-        self.act(chain, Action::SetAccountStatus(SetStatus { account, status }))
-    }
-
-    pub fn set_float(&mut self, account: AccountId, policy: FloatPolicy) -> OutcomeCode {
-        self.act(HF, Action::SetFloat(SetFloat { account, float: policy }))
-    }
-
-    /// Brings money to a merchant on the HF chain.
-    pub fn fund_merchant(&mut self, account: AccountId, minor: u128) {
-        let issuer = self.issuer(HF);
-        let receipt = self.pay(HF, PaymentKind::Issue, issuer, account, minor);
-        assert_eq!(receipt.code, OutcomeCode::Committed);
-    }
-
-    /// What `from` has for `to`, behind what `to` has already.
-    pub fn delivery(&self, from: ChainId, to: ChainId) -> Delivery {
-        self.delivery_after(from, to, self.received(to, from), DELIVERY_BYTES_MAX)
-    }
-
-    pub fn delivery_after(
-        &self,
-        from: ChainId,
-        to: ChainId,
-        after: u64,
-        bytes_max: usize,
-    ) -> Delivery {
-        let ledger = self.ledger(from);
-        let outgoing = ledger.outgoing(to, after, bytes_max).expect("not pruned");
-        let header = ledger.header().clone();
-        let certificate = certify(&self.genesis, &header);
-        let delivery = outgoing.certified(header, certificate);
-        decode_exact(&delivery.to_bytes()).unwrap()
-    }
-
-    /// The last message that `chain` has of `peer`.
-    pub fn received(&self, chain: ChainId, peer: ChainId) -> u64 {
-        let status = self.ledger(chain).channel_status();
-        status.iter().find(|status| status.peer == peer).unwrap().received
-    }
-
-    /// Delivers to `to` in a block of its own.
-    pub fn deliver(&mut self, to: ChainId, delivery: Delivery) -> Result<u64, InboxError> {
-        self.block(to, Vec::new(), vec![delivery]).deliveries.remove(0)
-    }
-
-    /// Carries everything there is from one chain to another.
-    pub fn carry(&mut self, from: ChainId, to: ChainId) -> Result<u64, InboxError> {
-        let delivery = self.delivery(from, to);
-        self.deliver(to, delivery)
-    }
-
-    /// Carries messages between all chains until none is under way.
-    pub fn relay(&mut self) {
-        let chains = self.chains();
-        for _ in 0..50 {
-            let mut moved = false;
-            for from in &chains {
-                for to in chains.iter().filter(|to| *to != from) {
-                    let pending = self.ledger(*from).channel_status();
-                    let pending = pending.iter().find(|status| status.peer == *to).unwrap();
-                    if pending.frozen.is_none() && pending.sent > self.received(*to, *from) {
-                        self.carry(*from, *to).unwrap();
-                        self.carry(*to, *from).unwrap();
-                        moved = true;
-                    }
-                }
-            }
-            if !moved {
-                return;
-            }
-        }
-        panic!("messages never end");
-    }
-
-    /// Lets every user chain settle and carries the statements.
-    pub fn settle(&mut self) {
-        self.advance(self.genesis.parameters.settlement_interval_ms);
-        for chain in self.chains() {
-            self.tick(chain);
-        }
-        self.relay();
     }
 
     /// The books of the cluster; they must balance.

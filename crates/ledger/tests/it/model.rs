@@ -5,14 +5,15 @@
 //! After every block the ledger validates itself; after every step the books
 //! of the whole cluster must balance.
 
+mod reference;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use tributary_chain::{AccountStatus, Delivery};
 use tributary_types::payment::Payment;
-use tributary_types::{
-    AccountClass, AccountId, ChainId, OutcomeCode, PaymentId, PaymentKind, PaymentRecord, Receipt,
-};
+use tributary_types::{AccountId, ChainId, OutcomeCode, PaymentKind, PaymentRecord, Receipt};
 
+use self::reference::{Holding, Model, Shop};
 use crate::harness::{BANK, HF, Item, World, amount, float};
 
 const SEEDS: u64 = 12;
@@ -33,35 +34,6 @@ impl Random {
     fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         from[self.below(from.len())]
     }
-}
-
-/// What there must be, told from receipts alone.
-#[derive(Default)]
-struct Model {
-    /// Balance and status of every user.
-    users: BTreeMap<AccountId, (u128, AccountStatus)>,
-    shops: BTreeMap<AccountId, Shop>,
-    /// Payments without a final outcome.
-    pending: BTreeMap<PaymentId, Payment>,
-    /// What the id was decided as, by the chain that it ran on.
-    decided: BTreeMap<PaymentId, (ChainId, Payment, OutcomeCode)>,
-}
-
-#[derive(Default, Clone, Copy)]
-struct Shop {
-    received: u128,
-    refunded: u128,
-    payments: u64,
-    /// Issued, withdrawn and moved on the HF chain.
-    brought: u128,
-    taken: u128,
-}
-
-/// What a proxy or HF account holds while one batch executes.
-struct Holding {
-    balance: u128,
-    waits: bool,
-    status: AccountStatus,
 }
 
 struct Run {
@@ -91,7 +63,7 @@ impl Run {
     fn new(seed: u64) -> Self {
         let mut world = World::new(3);
         let user_chains: Vec<_> = world.chains().into_iter().filter(|id| *id != HF).collect();
-        let mut model = Model::default();
+        let mut model = Model::new(world.genesis.routes.clone());
         let policies = [float(0, 0), float(50, 20), float(500, 500), float(0, 0)];
         let shops: Vec<_> = (0..)
             .zip(policies)
@@ -133,7 +105,7 @@ impl Run {
     fn pay_on_a_user_chain(&mut self) {
         let chain = self.random.pick(&self.user_chains.clone());
         let locals: Vec<_> =
-            self.users.iter().copied().filter(|user| self.chain_of(*user) == chain).collect();
+            self.users.iter().copied().filter(|user| self.model.chain_of(*user) == chain).collect();
         let mut payments = Vec::new();
         for _ in 0..=self.random.below(12) {
             let user = self.random.pick(&locals);
@@ -180,9 +152,9 @@ impl Run {
         let batches = if items.is_empty() { Vec::new() } else { vec![batch] };
         let executed = self.world.block(chain, batches, Vec::new());
         for (payment, receipt) in payments.iter().zip(&executed.outcomes.receipts) {
-            let predicted = self.predict(chain, payment, &mut holdings);
+            let predicted = self.model.predict(chain, payment, &mut holdings);
             assert_eq!(receipt.code, predicted, "{payment:?}");
-            self.apply(chain, payment, receipt);
+            self.model.apply(chain, payment, receipt);
         }
         self.apply_late(chain, &executed.outcomes.late);
     }
@@ -195,106 +167,6 @@ impl Run {
         }
         let proxy = ledger.proxy(&shop).unwrap();
         Holding { balance: proxy.balance.get(), waits: proxy.waiting > 0, status: proxy.status }
-    }
-
-    /// The rules of a payment, once more and as simply as they can be said.
-    fn predict(
-        &self,
-        chain: ChainId,
-        payment: &Payment,
-        holdings: &mut BTreeMap<AccountId, Holding>,
-    ) -> OutcomeCode {
-        let amount = payment.amount.get();
-        let elsewhere =
-            |id: AccountId| id.class() == AccountClass::User && self.chain_of(id) != chain;
-        if payment.debit == payment.credit {
-            return OutcomeCode::SameAccount;
-        }
-        match self.status(payment.debit, holdings) {
-            AccountStatus::Frozen => return OutcomeCode::DebitAccountFrozen,
-            AccountStatus::Closed if payment.debit.class() == AccountClass::User => {
-                return OutcomeCode::DebitAccountClosed;
-            }
-            _ => {}
-        }
-        if !elsewhere(payment.credit) {
-            match self.status(payment.credit, holdings) {
-                AccountStatus::Frozen => return OutcomeCode::CreditAccountFrozen,
-                AccountStatus::Closed => return OutcomeCode::CreditAccountClosed,
-                AccountStatus::Open => {}
-            }
-        }
-        match payment.debit.class() {
-            AccountClass::User if self.model.users[&payment.debit].0 < amount => {
-                return OutcomeCode::InsufficientFunds;
-            }
-            AccountClass::Hf => {
-                let holding = holdings.get_mut(&payment.debit).unwrap();
-                if holding.waits || holding.balance < amount {
-                    if chain == HF {
-                        return OutcomeCode::InsufficientFunds;
-                    }
-                    holding.waits = true;
-                    return OutcomeCode::AwaitingFunds;
-                }
-                holding.balance -= amount;
-            }
-            _ => {}
-        }
-        if let Some(holding) = holdings.get_mut(&payment.credit) {
-            holding.balance += amount;
-        }
-        if elsewhere(payment.credit) { OutcomeCode::InTransit } else { OutcomeCode::Committed }
-    }
-
-    fn status(&self, id: AccountId, holdings: &BTreeMap<AccountId, Holding>) -> AccountStatus {
-        match id.class() {
-            AccountClass::User => self.model.users[&id].1,
-            AccountClass::Hf => holdings[&id].status,
-            _ => AccountStatus::Open,
-        }
-    }
-
-    fn apply(&mut self, chain: ChainId, payment: &Payment, receipt: &Receipt) {
-        let model = &mut self.model;
-        model.decided.insert(payment.id, (chain, *payment, receipt.code));
-        match receipt.code {
-            OutcomeCode::Committed => model.moved(payment, chain),
-            OutcomeCode::InTransit => {
-                model.users.get_mut(&payment.debit).unwrap().0 -= payment.amount.get();
-                model.pending.insert(payment.id, *payment);
-            }
-            OutcomeCode::AwaitingFunds => {
-                model.pending.insert(payment.id, *payment);
-            }
-            _ => {}
-        }
-    }
-
-    fn apply_late(&mut self, chain: ChainId, late: &[(PaymentRecord, Receipt)]) {
-        for (record, receipt) in late {
-            let payment = record.parse().unwrap();
-            let committed = receipt.code.is_committed();
-            let transfer = payment.kind == PaymentKind::Transfer;
-            if transfer && self.chain_of(payment.credit) == chain {
-                let (balance, status) = self.model.users.get_mut(&payment.credit).unwrap();
-                assert_eq!(committed, *status == AccountStatus::Open, "{payment:?}");
-                *balance += if committed { payment.amount.get() } else { 0 };
-                continue;
-            }
-            let pending = self.model.pending.remove(&payment.id);
-            assert_eq!(pending, Some(payment), "decided twice, or never begun");
-            self.model.decided.insert(payment.id, (chain, payment, receipt.code));
-            match (transfer, committed) {
-                (true, true) => {}
-                (true, false) => {
-                    self.model.users.get_mut(&payment.debit).unwrap().0 += payment.amount.get();
-                }
-                (false, true) => self.model.moved(&payment, chain),
-                (false, false) => {}
-            }
-        }
-        self.check_users(chain);
     }
 
     fn relay_something(&mut self) {
@@ -335,7 +207,7 @@ impl Run {
         let status = self.random.pick(&statuses);
         if self.random.below(2) == 0 {
             let user = self.random.pick(&self.users.clone());
-            let chain = self.chain_of(user);
+            let chain = self.model.chain_of(user);
             let code = self.world.set_account(chain, user, status);
             let in_transit = self.model.pending.values().any(|payment| payment.debit == user);
             let (balance, known) = self.model.users.get_mut(&user).unwrap();
@@ -385,7 +257,7 @@ impl Run {
 
     fn check_users(&self, chain: ChainId) {
         let ledger = self.world.ledger(chain);
-        for user in self.users.iter().filter(|user| self.chain_of(**user) == chain) {
+        for user in self.users.iter().filter(|user| self.model.chain_of(**user) == chain) {
             let held = ledger.account(user).unwrap().balance.to_string();
             assert_eq!(held, self.model.users[user].0.to_string(), "{user}");
         }
@@ -411,7 +283,7 @@ impl Run {
         }
         assert!(self.model.pending.is_empty(), "{:?}", self.model.pending);
         for (user, (balance, _)) in &self.model.users {
-            let held = self.world.balance(self.chain_of(*user), *user);
+            let held = self.world.balance(self.model.chain_of(*user), *user);
             assert_eq!(held, balance.to_string());
         }
         for (shop, expected) in &self.model.shops {
@@ -432,36 +304,8 @@ impl Run {
         assert!(self.world.books().assets[0].in_flight.is_zero());
     }
 
-    fn chain_of(&self, user: AccountId) -> ChainId {
-        self.world.genesis.routes.chain_of(user.slot().unwrap())
-    }
-}
-
-impl Model {
-    /// A committed payment moves money once.
-    fn moved(&mut self, payment: &Payment, chain: ChainId) {
-        let minor = payment.amount.get();
-        if let Some((balance, _)) = self.users.get_mut(&payment.debit) {
-            *balance -= minor;
-        }
-        if let Some((balance, _)) = self.users.get_mut(&payment.credit) {
-            *balance += minor;
-        }
-        if let Some(shop) = self.shops.get_mut(&payment.debit) {
-            if chain == HF {
-                shop.taken += minor;
-            } else {
-                shop.refunded += minor;
-                shop.payments += 1;
-            }
-        }
-        if let Some(shop) = self.shops.get_mut(&payment.credit) {
-            if chain == HF {
-                shop.brought += minor;
-            } else {
-                shop.received += minor;
-                shop.payments += 1;
-            }
-        }
+    fn apply_late(&mut self, chain: ChainId, late: &[(PaymentRecord, Receipt)]) {
+        self.model.apply_late(chain, late);
+        self.check_users(chain);
     }
 }
