@@ -4,9 +4,9 @@
 //! Only this file knows `ledger`.
 
 use tributary_chain::channel::DELIVERY_BYTES_MAX;
-use tributary_chain::{AccountStatus, Body};
+use tributary_chain::{AccountStatus, Body, Header};
 use tributary_ledger::merchant::MerchantChain;
-use tributary_ledger::{ChannelStatus, Executed, Genesis, Ledger, MerchantView, ProxyView};
+use tributary_ledger::{BlockOutcomes, ChannelStatus, Genesis, Ledger, MerchantView, ProxyView};
 use tributary_types::{AccountId, Amount, AssetId, Position, PublicKey};
 
 use super::chain::Chain;
@@ -37,17 +37,20 @@ impl From<&Genesis> for Rules {
 }
 
 impl Model {
-    /// Executes what a ledger executed, which must have led to the same.
+    /// Executes what a ledger executed, which must have led to the same. Returns
+    /// for each delivery the channel's cursor after it, or `None` if it must be
+    /// refused.
     ///
     /// # Errors
     /// The first [`Difference`].
-    pub fn follow(&mut self, body: &Body, executed: &Executed) -> Result<(), Difference> {
-        let header = &executed.header;
+    pub fn follow(
+        &mut self,
+        body: &Body,
+        header: &Header,
+        outcomes: &BlockOutcomes,
+    ) -> Result<Vec<Option<u64>>, Difference> {
         let here = (header.chain, header.height);
         let predicted = self.execute(header.chain, header.height, header.time, body)?;
-        let found = executed.deliveries.iter().map(|cursor| cursor.as_ref().ok().copied());
-        expect(here, "deliveries", &predicted.deliveries, &found.collect())?;
-        let outcomes = &executed.outcomes;
         expect(here, "outcomes", &predicted.receipts.len(), &outcomes.receipts.len())?;
         for (index, pair) in predicted.receipts.iter().zip(&outcomes.receipts).enumerate() {
             expect(here, format!("outcome {index}"), pair.0, pair.1)?;
@@ -56,7 +59,7 @@ impl Model {
         for (index, pair) in predicted.late.iter().zip(&outcomes.late).enumerate() {
             expect(here, format!("late outcome {index}"), pair.0, pair.1)?;
         }
-        Ok(())
+        Ok(predicted.deliveries)
     }
 
     /// Compares everything that readers see of a ledger. Costs as much as the

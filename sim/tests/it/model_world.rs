@@ -73,7 +73,9 @@ impl World {
         let body: Body = decode_exact(&bytes).unwrap();
         let ledger = self.ledgers.get_mut(&chain).unwrap();
         let executed = ledger.execute(&body, Body::root_of_bytes(&bytes));
-        self.model.follow(&body, &executed)?;
+        let predicted = self.model.follow(&body, &executed.header, &executed.outcomes)?;
+        let cursors = executed.deliveries.iter().map(|cursor| cursor.as_ref().ok().copied());
+        assert_eq!(predicted, cursors.collect::<Vec<_>>());
         self.model.compare(ledger)?;
         self.now = self.now.max(executed.header.time);
         Ok(executed)
