@@ -74,12 +74,7 @@ impl HfChain {
         if !check_status_change(merchant.status, set.status)? {
             return Ok(());
         }
-        announce(
-            core,
-            &Message::Merchant(MerchantNotice { status: set.status, ..merchant.notice() }),
-        )?;
-        self.merchants.row_mut(number).status = set.status;
-        Ok(())
+        self.change(core, number, |merchant| merchant.status = set.status)
     }
 
     fn set_float(
@@ -95,11 +90,20 @@ impl HfChain {
         if merchant.float == set.float {
             return Ok(());
         }
-        announce(
-            core,
-            &Message::Merchant(MerchantNotice { float: set.float, ..merchant.notice() }),
-        )?;
-        self.merchants.row_mut(number).float = set.float;
+        self.change(core, number, |merchant| merchant.float = set.float)
+    }
+
+    /// Changes what user chains know of a merchant and announces it.
+    fn change(
+        &mut self,
+        core: &mut Core,
+        number: u32,
+        change: impl Fn(&mut Merchant),
+    ) -> Result<(), Refusal> {
+        let mut changed = self.merchants.row(number).clone();
+        change(&mut changed);
+        announce(core, &Message::Merchant(changed.notice()))?;
+        *self.merchants.row_mut(number) = changed;
         Ok(())
     }
 }
