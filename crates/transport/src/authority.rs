@@ -44,7 +44,20 @@ impl CertificateAuthority {
     /// # Errors
     /// [`AuthorityError`] if the system's entropy fails.
     pub fn create(cluster: &str, validity_days: u32) -> Result<Self, AuthorityError> {
-        let mut params = params(&format!("Tributary {cluster} CA"), validity_days);
+        let (not_before, not_after) = from_now(validity_days);
+        Self::create_for(cluster, not_before, not_after)
+    }
+
+    /// A new CA for `cluster` and a period.
+    ///
+    /// # Errors
+    /// [`AuthorityError`] if the system's entropy fails.
+    pub fn create_for(
+        cluster: &str,
+        not_before: OffsetDateTime,
+        not_after: OffsetDateTime,
+    ) -> Result<Self, AuthorityError> {
+        let mut params = params(&format!("Tributary {cluster} CA"), not_before, not_after);
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let key = KeyPair::generate()?;
@@ -78,9 +91,8 @@ impl CertificateAuthority {
     /// # Errors
     /// [`AuthorityError`] if the system's entropy fails.
     pub fn issue(&self, identity: &Identity, validity_days: u32) -> Result<Issued, AuthorityError> {
-        let now = OffsetDateTime::now_utc();
-        let until = now + Duration::days(i64::from(validity_days));
-        self.issue_for(identity, now - Duration::hours(BACKDATE_HOURS), until)
+        let (not_before, not_after) = from_now(validity_days);
+        self.issue_for(identity, not_before, not_after)
     }
 
     /// A certificate for one peer and a period.
@@ -93,8 +105,7 @@ impl CertificateAuthority {
         not_before: OffsetDateTime,
         not_after: OffsetDateTime,
     ) -> Result<Issued, AuthorityError> {
-        let mut params = params(&identity.name, 0);
-        (params.not_before, params.not_after) = (not_before, not_after);
+        let mut params = params(&identity.name, not_before, not_after);
         params.subject_alt_names = vec![
             SanType::DnsName(SERVER_NAME.try_into()?),
             SanType::URI(identity.to_string().try_into()?),
@@ -108,13 +119,20 @@ impl CertificateAuthority {
     }
 }
 
-fn params(common_name: &str, validity_days: u32) -> CertificateParams {
+fn params(
+    common_name: &str,
+    not_before: OffsetDateTime,
+    not_after: OffsetDateTime,
+) -> CertificateParams {
     let mut params = CertificateParams::default();
     let mut name = DistinguishedName::new();
     name.push(DnType::CommonName, common_name);
     params.distinguished_name = name;
-    let now = OffsetDateTime::now_utc();
-    params.not_before = now - Duration::hours(BACKDATE_HOURS);
-    params.not_after = now + Duration::days(i64::from(validity_days));
+    (params.not_before, params.not_after) = (not_before, not_after);
     params
+}
+
+fn from_now(validity_days: u32) -> (OffsetDateTime, OffsetDateTime) {
+    let now = OffsetDateTime::now_utc();
+    (now - Duration::hours(BACKDATE_HOURS), now + Duration::days(i64::from(validity_days)))
 }

@@ -5,18 +5,21 @@ use std::path::Path;
 use std::sync::Arc;
 
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
+use rustls::RootCertStore;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
-use rustls::{CertificateError, RootCertStore};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use thiserror::Error;
+use time::OffsetDateTime;
 
 use crate::authority::SERVER_NAME;
 use crate::identity::{Identity, IdentityError};
 use crate::reset::ResetSecret;
+use crate::validity::{Names, Outside, Validity};
+use crate::verifier::{ClientVerifier, ServerVerifier};
 
 /// The application protocol; peers of another version do not connect.
 const PROTOCOL: &[u8] = b"tributary/1";
@@ -42,12 +45,14 @@ pub enum CredentialsError {
         /// What is wrong.
         reason: String,
     },
-    /// The period of validity is over.
-    #[error("the certificate of {0} is expired")]
-    Expired(Identity),
-    /// The period of validity has not begun.
-    #[error("the certificate of {0} is not valid yet")]
-    NotYetValid(Identity),
+    /// A certificate does not hold now.
+    #[error("the certificate of {whose} {outside}")]
+    OutOfDate {
+        /// The process's identity, or the CA and where it was read.
+        whose: String,
+        /// Since or until when.
+        outside: Outside,
+    },
     /// Signed by somebody else.
     #[error("the certificate of {identity} is not one of this cluster's CA: {reason}")]
     OtherAuthority {
@@ -71,6 +76,14 @@ pub struct Credentials {
     server: Arc<QuicServerConfig>,
     client: Arc<QuicClientConfig>,
     reset: ResetSecret,
+    periods: Arc<[Period]>,
+}
+
+/// How long a certificate holds that this process stands on.
+#[derive(Debug)]
+struct Period {
+    whose: String,
+    validity: Validity,
 }
 
 impl std::fmt::Debug for Credentials {
@@ -117,6 +130,20 @@ impl Credentials {
         &self.identity
     }
 
+    /// Whether its certificate and that of its CA hold at a moment. Peers go by
+    /// their own clocks.
+    ///
+    /// # Errors
+    /// [`CredentialsError::OutOfDate`], one sentence with the date.
+    pub fn check_at(&self, now: OffsetDateTime) -> Result<(), CredentialsError> {
+        self.periods.iter().try_for_each(|period| {
+            period.validity.check(now).map_err(|outside| {
+                let whose = period.whose.clone();
+                CredentialsError::OutOfDate { whose, outside }
+            })
+        })
+    }
+
     pub(crate) fn server(&self) -> Arc<QuicServerConfig> {
         Arc::clone(&self.server)
     }
@@ -134,6 +161,7 @@ impl Credentials {
         certificate: (&[u8], &str),
         key: (&[u8], &str),
     ) -> Result<Self, CredentialsError> {
+        let ca_path = ca.1;
         let ca = certificates(ca)?;
         let chain = certificates(certificate)?;
         let (key_bytes, key_path) = key;
@@ -145,16 +173,16 @@ impl Credentials {
         let identity = Identity::of_certificate(&chain[0])?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let roots = Arc::new(roots(&ca, &identity)?);
-        check_issued(&chain, &roots, &provider, &identity)?;
+        let servers = check_issued(&chain, &roots, &provider, &identity)?;
+        let periods = periods(&chain, &ca, &identity, ca_path).into();
         let key_error = |error: &dyn std::fmt::Display| CredentialsError::Key(error.to_string());
-        let verifier =
-            WebPkiClientVerifier::builder_with_provider(Arc::clone(&roots), Arc::clone(&provider))
-                .build()
-                .map_err(|error| key_error(&error))?;
+        let clients = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider))
+            .build()
+            .map_err(|error| key_error(&error))?;
         let mut server = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(&[&rustls::version::TLS13])
             .map_err(|error| key_error(&error))?
-            .with_client_cert_verifier(verifier)
+            .with_client_cert_verifier(Arc::new(ClientVerifier(clients)))
             .with_single_cert(chain.clone(), key.clone_key())
             .map_err(|error| key_error(&error))?;
         // A resumed session skips the certificates: an expired one would last.
@@ -164,17 +192,21 @@ impl Credentials {
         let mut client = rustls::ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS13])
             .map_err(|error| key_error(&error))?
-            .with_root_certificates(roots)
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(ServerVerifier(servers)))
             .with_client_auth_cert(chain, key)
             .map_err(|error| key_error(&error))?;
         client.resumption = Resumption::disabled();
         client.alpn_protocols = vec![PROTOCOL.to_vec()];
-        Ok(Self {
+        let credentials = Self {
             identity,
             server: Arc::new(server.try_into().map_err(|error| key_error(&error))?),
             client: Arc::new(client.try_into().map_err(|error| key_error(&error))?),
             reset,
-        })
+            periods,
+        };
+        credentials.check_at(OffsetDateTime::now_utc())?;
+        Ok(credentials)
     }
 }
 
@@ -208,14 +240,37 @@ fn roots(
     Ok(roots)
 }
 
-/// Peers would refuse a certificate that is expired or another CA's; better to
-/// say so at the start.
+/// The periods of a process's certificate and of the CAs that may have signed
+/// it, which TLS does not look at. The longest of several CAs of one name is
+/// what counts.
+fn periods(
+    chain: &[CertificateDer<'static>],
+    ca: &[CertificateDer<'static>],
+    identity: &Identity,
+    ca_path: &str,
+) -> Vec<Period> {
+    let own: Vec<Names> = chain.iter().filter_map(Names::of).collect();
+    let issuer = own.last().map(|last| last.issuer.as_slice());
+    let authority = ca
+        .iter()
+        .filter_map(Names::of)
+        .filter(|ca| Some(ca.subject.as_slice()) == issuer)
+        .map(|ca| Period { whose: format!("the CA in {ca_path}"), validity: ca.validity })
+        .max_by_key(|period| period.validity.not_after);
+    let own = own
+        .into_iter()
+        .map(|names| Period { whose: identity.to_string(), validity: names.validity });
+    own.chain(authority).collect()
+}
+
+/// Peers would refuse a certificate that is another CA's; better to say so at
+/// the start. Returns what checks the certificates of servers.
 fn check_issued(
     chain: &[CertificateDer<'static>],
     roots: &Arc<RootCertStore>,
     provider: &Arc<CryptoProvider>,
     identity: &Identity,
-) -> Result<(), CredentialsError> {
+) -> Result<Arc<WebPkiServerVerifier>, CredentialsError> {
     let other =
         |reason: String| CredentialsError::OtherAuthority { identity: identity.clone(), reason };
     let verifier =
@@ -225,15 +280,10 @@ fn check_issued(
     let name = ServerName::try_from(SERVER_NAME).map_err(|error| other(error.to_string()))?;
     let checked = verifier.verify_server_cert(&chain[0], &chain[1..], &name, &[], UnixTime::now());
     match checked {
-        Ok(_) => Ok(()),
-        Err(rustls::Error::InvalidCertificate(error)) => Err(match error {
-            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-                CredentialsError::Expired(identity.clone())
-            }
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-                CredentialsError::NotYetValid(identity.clone())
-            }
-            error => other(error.to_string()),
+        Ok(_) => Ok(verifier),
+        Err(rustls::Error::InvalidCertificate(error)) => Err(match Outside::of(&error) {
+            Some(outside) => CredentialsError::OutOfDate { whose: identity.to_string(), outside },
+            None => other(error.to_string()),
         }),
         Err(error) => Err(other(error.to_string())),
     }

@@ -72,11 +72,13 @@ impl Dialler {
         };
         let mut config = quinn::ClientConfig::new(crypto);
         config.transport_config(transport_config());
-        let connecting = self
-            .endpoint
-            .endpoint
-            .connect_with(config, self.address, SERVER_NAME)
-            .map_err(|error| error.to_string())?;
+        let connecting =
+            match self.endpoint.endpoint.connect_with(config, self.address, SERVER_NAME) {
+                Ok(connecting) => connecting,
+                // This process stops: there is nothing to try and nothing to tell.
+                Err(quinn::ConnectError::EndpointStopping) => return std::future::pending().await,
+                Err(error) => return Err(error.to_string()),
+            };
         let connection = match timeout(HANDSHAKE_WAIT, connecting).await {
             Ok(Ok(connection)) => connection,
             Ok(Err(error)) => return Err(error.to_string()),
@@ -122,7 +124,9 @@ impl Dialler {
             () = &mut messages_written => Some(()),
             () = session.read_replies(replies, stats) => Some(()),
             reason = connection.closed() => {
-                self.endpoint.refusals.warn(&self.address.to_string(), &reason.to_string());
+                if !matches!(reason, quinn::ConnectionError::LocallyClosed) {
+                    self.endpoint.refusals.warn(&self.address.to_string(), &reason.to_string());
+                }
                 Some(())
             }
             () = sessions.closed() => None,

@@ -154,15 +154,48 @@ async fn a_client_without_a_certificate_is_refused_and_counted() {
 async fn a_certificate_that_expired_meanwhile_does_not_reconnect() {
     let place = Place::new();
     let validity = time::Duration::seconds(3);
-    let until = OffsetDateTime::now_utc() + validity;
     let link = place.link_for("r", validity);
     link.request("hello").await.unwrap();
-    eventually("it expires", || OffsetDateTime::now_utc() > until + time::Duration::seconds(1))
-        .await;
+    expire(validity).await;
     link.send("close the connection").unwrap();
     let stats = place.listener.stats();
     eventually("the handshake is refused", || read(&stats.handshakes_refused) > 0).await;
     assert_eq!(read(&stats.connections_accepted), 1);
+}
+
+/// Waits until certificates that were valid for so long are expired.
+async fn expire(validity: time::Duration) {
+    let until = OffsetDateTime::now_utc() + validity + time::Duration::seconds(1);
+    eventually("it expires", || OffsetDateTime::now_utc() > until).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_refused_for_an_expired_certificate_hears_whose_and_since_when() {
+    let place = Place::new();
+    let validity = time::Duration::seconds(2);
+    let late = credentials(&place.authority, Role::Relay, "late", validity);
+    let server = credentials(&place.authority, Role::Node, "old", validity);
+    let dial = |credentials: &Credentials, address| {
+        let config = quinn::ClientConfig::new(credentials.client());
+        dialler().connect_with(config, address, SERVER_NAME).unwrap()
+    };
+    expire(validity).await;
+    let sentence = |error: quinn::ConnectionError, name: &str| {
+        let (text, whose) =
+            (error.to_string(), format!("the certificate of tributary:{name} expired on 20"));
+        assert!(text.contains(&whose) && text.ends_with(" UTC"), "{text}");
+    };
+    // A server tells the client, which believes that it is connected.
+    let refused = match dial(&late, place.address).await {
+        Ok(connection) => connection.closed().await,
+        Err(error) => error,
+    };
+    sentence(refused, "relay/late");
+    // A client notices by itself.
+    place.listener.replace_credentials(&server);
+    let hour = time::Duration::hours(1);
+    let good = credentials(&place.authority, Role::Relay, "r", hour);
+    sentence(dial(&good, place.address).await.unwrap_err(), "node/old");
 }
 
 #[tokio::test(flavor = "multi_thread")]

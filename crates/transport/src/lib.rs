@@ -46,6 +46,8 @@ mod reset;
 mod socket;
 mod stats;
 mod stream;
+mod validity;
+mod verifier;
 
 pub use backoff::Backoff;
 pub use credentials::{Credentials, CredentialsError};
@@ -55,3 +57,4 @@ pub use listener::{Handler, Listener};
 pub use refusals::RefusalLog;
 pub use socket::BindError;
 pub use stats::TransportStats;
+pub use validity::Outside;

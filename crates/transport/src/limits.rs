@@ -46,6 +46,8 @@ pub const DRAIN_WAIT: Duration = Duration::from_secs(5);
 pub const ACKNOWLEDGE_WAIT: Duration = Duration::from_millis(500);
 /// How long an endpoint that closes waits for its peers to know.
 pub const CLOSE_WAIT: Duration = Duration::from_millis(200);
+/// How often the own certificate is looked at, and told when it is expired.
+pub const EXPIRY_INTERVAL: Duration = Duration::from_secs(60);
 /// Socket buffers asked of the system, in bytes; it may grant less.
 pub const SOCKET_BUFFER_BYTES: usize = 8 << 20;
 /// Flow control window of a stream, in bytes.

@@ -7,11 +7,12 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 
 use bytes::Bytes;
 use quinn::{Connection, RecvStream};
 use thiserror::Error;
+use time::OffsetDateTime;
 use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::time::timeout;
@@ -21,7 +22,8 @@ use crate::dialler::Dialler;
 use crate::frame::{Frame, FrameKind, too_long};
 use crate::identity::Expected;
 use crate::limits::{
-    ACKNOWLEDGE_WAIT, CONNECT_WAIT, FRAME_BYTES_MAX, LINK_REQUESTS_MAX, WRITE_BYTES_MAX,
+    ACKNOWLEDGE_WAIT, CONNECT_WAIT, EXPIRY_INTERVAL, FRAME_BYTES_MAX, LINK_REQUESTS_MAX,
+    WRITE_BYTES_MAX,
 };
 use crate::queue::{FrameSender, NotQueued};
 use crate::refusals::RefusalLog;
@@ -90,12 +92,9 @@ impl Endpoint {
             Arc::new(quinn::TokioRuntime),
         )
         .map_err(|error| BindError::Other { address, reason: error.to_string() })?;
-        Ok(Self {
-            endpoint,
-            credentials: Arc::new(RwLock::new(credentials.clone())),
-            stats: Arc::default(),
-            refusals: Arc::default(),
-        })
+        let credentials = Arc::new(RwLock::new(credentials.clone()));
+        tokio::spawn(watch_expiry(Arc::downgrade(&credentials)));
+        Ok(Self { endpoint, credentials, stats: Arc::default(), refusals: Arc::default() })
     }
 
     /// A link to `address`, where only an `expected` peer is spoken to. It
@@ -131,6 +130,22 @@ impl Endpoint {
     /// that they need not wait for silence. Links do not connect again.
     pub async fn close(&self) {
         close(&self.endpoint).await;
+    }
+}
+
+/// Tells once an interval that the own credentials do not hold any more, as long
+/// as the endpoint is in use: connections last, but none can be made.
+async fn watch_expiry(credentials: Weak<RwLock<Credentials>>) {
+    loop {
+        tokio::time::sleep(EXPIRY_INTERVAL).await;
+        let Some(credentials) = credentials.upgrade() else { return };
+        let checked = credentials
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .check_at(OffsetDateTime::now_utc());
+        if let Err(error) = checked {
+            tracing::error!("{error}: peers refuse new connections");
+        }
     }
 }
 

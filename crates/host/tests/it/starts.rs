@@ -62,7 +62,8 @@ fn an_expired_certificate_is_named() {
     std::fs::write(config.tls.certificate, issued.certificate_pem).unwrap();
     std::fs::write(config.tls.key, issued.key_pem).unwrap();
     let error = sentence(&mut cluster, 0);
-    assert_eq!(error, "the certificate of tributary:node/node-0 is expired");
+    let expected = "the certificate of tributary:node/node-0 expired on 2020-01-01 00:00:00 UTC";
+    assert_eq!(error, expected);
 }
 
 #[test]

@@ -30,6 +30,11 @@ impl Authority {
         Self(CertificateAuthority::create("test", 1).unwrap())
     }
 
+    /// One that holds for a period only.
+    pub fn for_period(from: OffsetDateTime, until: OffsetDateTime) -> Self {
+        Self(CertificateAuthority::create_for("test", from, until).unwrap())
+    }
+
     pub fn ca(&self) -> &str {
         self.0.certificate_pem()
     }

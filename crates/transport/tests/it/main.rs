@@ -13,6 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use harness::{Authority, Recorder, eventually, link, listen};
 use time::OffsetDateTime;
+use time::macros::datetime;
 use tributary_transport::{
     BindError, Credentials, CredentialsError, Endpoint, Expected, Listener, RequestError, Role,
     RoleKind, SendError,
@@ -93,12 +94,6 @@ async fn a_peer_that_the_handler_does_not_admit_is_closed() {
 #[test]
 fn credentials_that_peers_would_refuse_are_refused_at_the_start() {
     let (authority, other) = (Authority::new(), Authority::new());
-    let now = OffsetDateTime::now_utc();
-    let day = time::Duration::days(1);
-    let expired = authority.issue_for(now - day * 2, now - day);
-    assert!(matches!(expired, Err(CredentialsError::Expired(_))), "{expired:?}");
-    let early = authority.issue_for(now + day, now + day * 2);
-    assert!(matches!(early, Err(CredentialsError::NotYetValid(_))), "{early:?}");
     let foreign = other.issued(Role::Node, "a");
     let mixed = Credentials::from_pem(authority.ca(), &foreign.certificate_pem, &foreign.key_pem);
     assert!(matches!(mixed, Err(CredentialsError::OtherAuthority { .. })), "{mixed:?}");
@@ -107,6 +102,47 @@ fn credentials_that_peers_would_refuse_are_refused_at_the_start() {
     assert!(matches!(crossed, Err(CredentialsError::Key(_))), "{crossed:?}");
     let garbage = Credentials::from_pem("garbage", &one.certificate_pem, &one.key_pem);
     assert!(matches!(garbage, Err(CredentialsError::NotPem { .. })), "{garbage:?}");
+}
+
+const PAST: [OffsetDateTime; 2] =
+    [datetime!(2019-03-01 0:00 UTC), datetime!(2020-01-02 3:04:05 UTC)];
+const FUTURE: [OffsetDateTime; 2] =
+    [datetime!(2090-01-02 3:04:05 UTC), datetime!(2091-01-01 0:00 UTC)];
+
+#[test]
+fn credentials_that_do_not_hold_now_are_refused_with_the_date() {
+    let day = time::Duration::days(1);
+    let now = [OffsetDateTime::now_utc() - day, OffsetDateTime::now_utc() + day];
+    for (of_ca, own, expected) in [
+        (now, PAST, "the certificate of tributary:node/a expired on 2020-01-02 03:04:05 UTC"),
+        (
+            now,
+            FUTURE,
+            "the certificate of tributary:node/a is not valid before 2090-01-02 03:04:05 UTC",
+        ),
+        (PAST, now, "the certificate of the CA in CA expired on 2020-01-02 03:04:05 UTC"),
+        (
+            FUTURE,
+            now,
+            "the certificate of the CA in CA is not valid before 2090-01-02 03:04:05 UTC",
+        ),
+    ] {
+        let [ca_from, ca_until] = of_ca;
+        let authority = Authority::for_period(ca_from, ca_until);
+        let refused = authority.issue_for(own[0], own[1]).unwrap_err();
+        assert!(matches!(refused, CredentialsError::OutOfDate { .. }), "{refused:?}");
+        assert_eq!(refused.to_string(), expected);
+    }
+}
+
+#[test]
+fn credentials_know_until_when_they_hold() {
+    let now = OffsetDateTime::now_utc();
+    let credentials = Authority::new().credentials(Role::Node, "a");
+    credentials.check_at(now).unwrap();
+    let later = credentials.check_at(now + time::Duration::days(2)).unwrap_err().to_string();
+    assert!(later.starts_with("the certificate of tributary:node/a expired on 20"), "{later}");
+    assert!(later.ends_with(" UTC"), "{later}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
