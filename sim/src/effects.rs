@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tributary_chain::{Certificate, Header};
+use tributary_chain::{Certificate, CertificateError, Header, InboxError};
 use tributary_replica::{Effect, PeerMessage, Reply, RequestId};
 use tributary_types::{ChainId, Encode};
 
@@ -146,7 +146,16 @@ impl Hosted {
                 stage.checks.acknowledged(told, &stage.disks);
                 Answer::Receipts { height, receipts }
             }
-            Reply::Delivered(result) => Answer::Delivered(result.map_err(|_| ())),
+            Reply::Delivered(result) => {
+                let what = result.as_ref().map_or_else(refusal, |_| "delivered");
+                stage.note(
+                    to,
+                    self.chain.get(),
+                    what,
+                    [call, result.as_ref().copied().unwrap_or(0)],
+                );
+                Answer::Delivered(result.map_err(|_| ()))
+            }
             Reply::ReadReady => self.cursor(purpose, stage),
             Reply::NotLeader { hint } => Answer::NotLeader(hint),
             Reply::Unknown => Answer::Unknown,
@@ -185,4 +194,24 @@ fn first_bytes(header: &Header) -> u64 {
     let mut bytes = [0; 8];
     bytes.copy_from_slice(&header.state_root.as_bytes()[..8]);
     u64::from_be_bytes(bytes)
+}
+
+/// A name for why a delivery was refused.
+const fn refusal(error: &InboxError) -> &'static str {
+    match error {
+        InboxError::UnknownSource(_) => "refused: unknown source",
+        InboxError::Frozen(_) => "refused: frozen",
+        InboxError::WrongDestination { .. } => "refused: wrong destination",
+        InboxError::Gap { .. } => "refused: gap",
+        InboxError::Length { .. } => "refused: length",
+        InboxError::Certificate(CertificateError::WrongSet { .. }) => "refused: wrong set",
+        InboxError::Certificate(CertificateError::NoQuorum { .. }) => "refused: no quorum",
+        InboxError::Certificate(CertificateError::NotAscending(_)) => "refused: not ascending",
+        InboxError::Certificate(CertificateError::UnknownValidator(_)) => "refused: unknown signer",
+        InboxError::Certificate(CertificateError::WrongSignature(_)) => "refused: signature",
+        InboxError::WrongPath => "refused: path",
+        InboxError::WrongDigest => "refused: digest",
+        InboxError::Equivocation(_) => "refused: equivocation",
+        InboxError::BrokenRule { .. } => "refused: broken rule",
+    }
 }

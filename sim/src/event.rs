@@ -149,6 +149,39 @@ pub enum Event {
     Inspect,
 }
 
+impl Event {
+    /// A number for the kind of event and one for where it happens, for the
+    /// digest.
+    #[must_use]
+    pub fn mark(&self) -> (u8, u64) {
+        match self {
+            Self::Wake { node, chain, .. } => (1, place(*node, chain.get())),
+            Self::Peer { node, chain, bytes, .. } => {
+                (2, place(*node, chain.get()) | (bytes.len() as u64) << 32)
+            }
+            Self::SnapshotLeft { node, chain, .. } => (3, place(*node, chain.get())),
+            Self::Synced { node, .. } => (4, place(*node, 0)),
+            Self::Saved { node, .. } => (5, place(*node, 0)),
+            Self::Start { node } => (6, place(*node, 0)),
+            Self::End { node, .. } => (7, place(*node, 0)),
+            Self::Call { node, call, .. } => (8, place(*node, 0) | *call << 32),
+            Self::Answer { call, .. } => (9, *call),
+            Self::Submit { router, client, .. } => (10, place(*router, *client)),
+            Self::Outcomes { client, .. } => (11, place(*client, 0)),
+            Self::RouterDue { router, task, .. } => (12, place(*router, 0) | *task << 32),
+            Self::RelayDue { relay, step, .. } => (13, place(*relay, 0) | *step << 32),
+            Self::ClientDue { client } => (14, place(*client, 0)),
+            Self::Fault(index) => (15, *index as u64),
+            Self::Over(_) => (16, 0),
+            Self::Inspect => (17, 0),
+        }
+    }
+}
+
+const fn place(first: u16, second: u16) -> u64 {
+    (first as u64) << 16 | second as u64
+}
+
 /// What a node is asked.
 #[derive(Debug, Clone)]
 pub enum Ask {

@@ -18,6 +18,7 @@
 
 pub mod run;
 pub mod scenario;
+pub mod swarm;
 pub mod world;
 
 pub mod event;
@@ -47,4 +48,5 @@ pub mod disk;
 pub mod network;
 pub mod prng;
 pub mod schedule;
+pub mod tally;
 pub mod trace;

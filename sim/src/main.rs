@@ -1,17 +1,22 @@
 //! The command `sim`: see `sim --help`.
 
+use std::num::NonZero;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use clap::Parser;
 use tributary_sim::profile::{PROFILES, Profile};
 use tributary_sim::run::{Report, run};
 use tributary_sim::scenario::{Given, Scenario};
+use tributary_sim::swarm::{Bounds, Outcome, swarm};
+
+const MS_PER_HOUR: f64 = 3_600_000.0;
 
 /// A whole cluster in virtual time, from one seed.
 #[derive(Debug, Parser)]
 #[command(version, about)]
 struct Args {
-    /// The seed of all chance.
+    /// The seed of all chance; the first one of a swarm.
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Chains, the HF chain included; drawn from the seed unless given.
@@ -32,6 +37,21 @@ struct Args {
     /// Print everything that happens.
     #[arg(long)]
     trace: bool,
+    /// Print what happened how often.
+    #[arg(long)]
+    tally: bool,
+    /// Run seed after seed, until the time is up or something breaks.
+    #[arg(long)]
+    swarm: bool,
+    /// Wall-clock minutes of a swarm.
+    #[arg(long, default_value_t = 10)]
+    minutes: u64,
+    /// Most seeds of a swarm.
+    #[arg(long, default_value_t = u64::MAX)]
+    seeds: u64,
+    /// Threads of a swarm; one for each core unless given.
+    #[arg(long)]
+    threads: Option<NonZero<usize>>,
 }
 
 fn seconds(text: &str) -> Result<u64, String> {
@@ -48,26 +68,73 @@ fn main() -> ExitCode {
         profile: args.faults.as_deref().and_then(Profile::named),
         faulty_ms: args.virtual_time.map(|seconds| seconds * 1_000),
     };
-    let scenario = Scenario::draw(args.seed, &given);
-    match run(&scenario, args.trace) {
-        Ok(report) => tell(&scenario, &report),
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
+    // A violation tells more than the backtrace of a panic on the way to it.
+    std::panic::set_hook(Box::new(|_| {}));
+    let done = if args.swarm { run_swarm(&args, &given) } else { run_one(&args, &given) };
+    done.unwrap_or_else(|error| {
+        eprintln!("{error}");
+        ExitCode::FAILURE
+    })
+}
+
+fn run_one(args: &Args, given: &Given) -> Result<ExitCode, String> {
+    let scenario = Scenario::draw(args.seed, given);
+    let report = run(&scenario, args.trace)?;
+    let Report { digest, blocks, orders, virtual_ms, events, .. } = &report;
+    println!("{}", scenario.command(given));
+    println!("{virtual_ms} virtual ms, {blocks} blocks, {orders} orders, {events} events");
+    if let Some(healing_ms) = report.healing_ms {
+        println!("all was well {healing_ms} ms after the faults");
+    }
+    if args.tally {
+        print!("{}", report.tally);
+    }
+    println!("digest {digest}");
+    Ok(tell_failure(&scenario, given, &report))
+}
+
+fn run_swarm(args: &Args, given: &Given) -> Result<ExitCode, String> {
+    let begin = Instant::now();
+    let bounds = Bounds {
+        first_seed: args.seed,
+        seeds_max: args.seeds,
+        duration: Duration::from_secs(args.minutes * 60),
+        threads: args.threads,
+    };
+    let outcome = swarm(bounds, given)?;
+    let minutes = begin.elapsed().as_secs_f64() / 60.0;
+    let Outcome { seeds, blocks, healing_ms_max, .. } = &outcome;
+    let [faulty_hours, hours] = [outcome.faulty_ms, outcome.virtual_ms].map(hours);
+    if args.tally {
+        print!("{}", outcome.tally);
+    }
+    println!("{seeds} seeds from {} in {minutes:.1} minutes, {blocks} blocks", args.seed);
+    println!("{:.1} seeds per minute", rate(*seeds, minutes));
+    println!("{hours:.2} virtual hours, {faulty_hours:.2} with faults");
+    println!("{:.2} virtual hours per minute", hours / minutes);
+    println!("all was well within {healing_ms_max} ms after the faults");
+    match &outcome.failed {
+        Some((scenario, report)) => Ok(tell_failure(scenario, given, report)),
+        None => Ok(ExitCode::SUCCESS),
     }
 }
 
-fn tell(scenario: &Scenario, report: &Report) -> ExitCode {
-    let Report { digest, blocks, orders, virtual_ms, .. } = report;
-    println!("{}", scenario.command());
-    println!("{virtual_ms} ms, {blocks} blocks, {orders} orders, {} events", report.notes);
-    println!("healed after {:?} ms", report.healing_ms);
-    println!("digest {digest}");
+fn tell_failure(scenario: &Scenario, given: &Given, report: &Report) -> ExitCode {
     let Some(failure) = &report.failure else { return ExitCode::SUCCESS };
     for note in &failure.last {
         println!("{note}");
     }
     println!("VIOLATION of {}: {}", failure.violation.checker, failure.violation.text);
+    println!("replay with: {}", scenario.command(given));
     ExitCode::FAILURE
+}
+
+#[expect(clippy::cast_precision_loss, reason = "for people")]
+fn hours(ms: u64) -> f64 {
+    ms as f64 / MS_PER_HOUR
+}
+
+#[expect(clippy::cast_precision_loss, reason = "for people")]
+fn rate(count: u64, minutes: f64) -> f64 {
+    count as f64 / minutes
 }

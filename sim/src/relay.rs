@@ -42,6 +42,9 @@ struct Courier {
     /// The question that is open.
     call: u64,
     carried: Option<Arc<Delivery>>,
+    /// What was brought was not what the source sent: the answer says nothing
+    /// about this channel.
+    lied: bool,
     step: u64,
 }
 
@@ -64,6 +67,7 @@ impl Relay {
             turn: number % stage.cluster.replicas(),
             call: 0,
             carried: None,
+            lied: false,
             step: 0,
         };
         let couriers = stage.cluster.channels().map(courier).collect();
@@ -127,7 +131,7 @@ impl Relay {
                 self.ask_source(channel, cursor, stage);
             }
             Answer::Outgoing(delivery) => self.deliver(channel, Arc::clone(delivery), stage),
-            Answer::Delivered(Ok(received)) => {
+            Answer::Delivered(Ok(received)) if !courier.lied => {
                 let carried = courier.carried.take();
                 if let (Some(cursor), Some(delivery)) = (courier.cursor.as_mut(), carried) {
                     cursor.received = cursor.received.max(*received);
@@ -175,6 +179,7 @@ impl Relay {
         }
         let brought = liars::delivery(&delivery, stage);
         let bytes: Arc<[u8]> = brought.to_bytes().into();
+        self.couriers[channel].lied = brought != *delivery;
         self.couriers[channel].carried = Some(delivery);
         self.ask(channel, to, leader, Ask::Deliver(bytes), PATIENCE_US, stage);
     }

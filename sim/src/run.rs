@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::check::Violation;
 use crate::scenario::Scenario;
+use crate::tally::Tally;
 use crate::world::World;
 
 /// What came of a run.
@@ -11,8 +12,8 @@ use crate::world::World;
 pub struct Report {
     /// Hash over all events.
     pub digest: String,
-    /// Things that were noted.
-    pub notes: u64,
+    /// Events that happened.
+    pub events: u64,
     /// Blocks that were executed, over all chains.
     pub blocks: u64,
     /// Orders of front-ends.
@@ -23,6 +24,8 @@ pub struct Report {
     pub faulty_ms: u64,
     /// Virtual time from the end of the faults until all was well, in ms.
     pub healing_ms: Option<u64>,
+    /// What happened how often.
+    pub tally: Tally,
     /// What went wrong, with the last notes before it.
     pub failure: Option<Failure>,
 }
@@ -32,7 +35,7 @@ pub struct Report {
 pub struct Failure {
     /// The promise that was broken.
     pub violation: Violation,
-    /// The last notes, oldest first.
+    /// The last notes, oldest first, and how every replica is doing.
     pub last: Vec<String>,
 }
 
@@ -50,16 +53,17 @@ pub fn run(scenario: &Scenario, prints: bool) -> Result<Report, String> {
     let stage = world.stage();
     let failure = violation.map(|violation| Failure {
         violation,
-        last: stage.trace.last().map(ToString::to_string).collect(),
+        last: stage.trace.last().map(ToString::to_string).chain(world.describe()).collect(),
     });
     Ok(Report {
         digest: stage.trace.digest(),
-        notes: stage.trace.notes(),
+        events: stage.trace.events(),
         blocks: stage.checks.blocks(),
         orders: stage.orders.len(),
         virtual_ms: stage.now_us / 1_000,
         faulty_ms: scenario.faulty_ms,
         healing_ms: world.healing_us().map(|us| us / 1_000),
+        tally: stage.trace.tally().clone(),
         failure,
     })
 }

@@ -100,12 +100,22 @@ impl Scenario {
 
     /// How to run it again.
     #[must_use]
-    pub fn command(&self) -> String {
-        let Self { seed, chains, replicas, relays, .. } = self;
-        format!(
-            "sim --seed {seed}  (chains {chains}, replicas {replicas}, relays {relays}, faults {})",
-            self.profile.name
-        )
+    pub fn command(&self, given: &Given) -> String {
+        let mut command = format!("sim --seed {}", self.seed);
+        let numbers =
+            [("chains", given.chains), ("replicas", given.replicas), ("relays", given.relays)];
+        for (name, number) in numbers {
+            if let Some(number) = number {
+                command.push_str(&format!(" --{name} {number}"));
+            }
+        }
+        if let Some(profile) = &given.profile {
+            command.push_str(&format!(" --faults {}", profile.name));
+        }
+        if let Some(faulty_ms) = given.faulty_ms {
+            command.push_str(&format!(" --virtual-time {}s", faulty_ms / 1_000));
+        }
+        command
     }
 }
 

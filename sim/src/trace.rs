@@ -4,8 +4,10 @@
 use std::collections::VecDeque;
 use std::fmt;
 
+use crate::tally::Tally;
+
 /// Notes that are kept.
-const NOTES_KEPT: usize = 120;
+const NOTES_KEPT: usize = 60;
 
 /// One thing that happened, where, and two numbers about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +62,8 @@ impl fmt::Display for Note {
 pub struct Trace {
     hasher: blake3::Hasher,
     last: VecDeque<Note>,
-    notes: u64,
+    events: u64,
+    tally: Tally,
     prints: bool,
 }
 
@@ -69,6 +72,20 @@ impl Trace {
     #[must_use]
     pub fn new(prints: bool) -> Self {
         Self { prints, ..Self::default() }
+    }
+
+    /// The next event of the schedule happens: its time and kind.
+    pub fn event(&mut self, at_us: u64, kind: u8, number: u64) {
+        self.events += 1;
+        let mut bytes = [kind; 17];
+        bytes[1..9].copy_from_slice(&at_us.to_le_bytes());
+        bytes[9..].copy_from_slice(&number.to_le_bytes());
+        self.hasher.update(&bytes);
+    }
+
+    /// Something that is only counted.
+    pub fn count(&mut self, what: &'static str) {
+        self.tally.count(what);
     }
 
     /// Something happened.
@@ -87,9 +104,9 @@ impl Trace {
         bytes[11..13].copy_from_slice(&note.place.1.to_le_bytes());
         bytes[13..21].copy_from_slice(&note.numbers[0].to_le_bytes());
         bytes[21..].copy_from_slice(&note.numbers[1].to_le_bytes());
+        self.tally.count(note.what);
         self.hasher.update(note.what.as_bytes());
         self.hasher.update(&bytes);
-        self.notes += 1;
         if self.prints {
             println!("{note}");
         }
@@ -105,10 +122,16 @@ impl Trace {
         self.hasher.finalize().to_hex().to_string()
     }
 
-    /// How many notes there were.
+    /// How many events happened.
     #[must_use]
-    pub const fn notes(&self) -> u64 {
-        self.notes
+    pub const fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// What happened how often.
+    #[must_use]
+    pub const fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     /// The last notes, oldest first.

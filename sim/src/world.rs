@@ -79,6 +79,22 @@ impl World {
         &self.stage
     }
 
+    /// How every replica is doing, a line each.
+    #[must_use]
+    pub fn describe(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for node in &self.nodes {
+            if !node.runs() {
+                lines.push(format!("{} does not run, dead {}", node.place(), node.is_dead));
+            }
+            for (chain, hosted) in &node.hosted {
+                let (status, leads) = (hosted.replica.status(), hosted.replica.is_leader());
+                lines.push(format!("{} chain {chain} leads {leads} {status:?}", node.place()));
+            }
+        }
+        lines
+    }
+
     /// Virtual time from the end of the faults until everything was well.
     #[must_use]
     pub fn healing_us(&self) -> Option<u64> {
@@ -101,7 +117,8 @@ impl World {
             let left = self.unfinished().unwrap_or_else(|| "well too late".to_owned());
             self.stage.checks.violate("liveness", left);
         }
-        self.stage.checks.finish();
+        let hosted = self.nodes.iter().flat_map(|node| node.hosted.values());
+        self.stage.checks.finish(hosted.map(|hosted| hosted.replica.ledger()));
         self.verdict()
     }
 
@@ -111,6 +128,8 @@ impl World {
         {
             if let Some((at_us, event)) = self.stage.schedule.pop() {
                 self.stage.now_us = at_us;
+                let (kind, number) = event.mark();
+                self.stage.trace.event(at_us, kind, number);
                 self.happen(event);
                 self.verdict()?;
             }

@@ -69,7 +69,11 @@ fn unsettled(world: &Surroundings<'_>) -> Option<String> {
         let ledger = hosted.replica.ledger();
         let settlement = ledger.settlement_status();
         if settlement.unsettled_rows > 0 {
-            return Some(format!("chain {chain} has not settled {settlement:?}"));
+            let (channels, due) = (ledger.channel_status(), ledger.next_due());
+            let time = ledger.header().time;
+            return Some(format!(
+                "chain {chain} at {time} has not settled {settlement:?}, due {due:?}, {channels:?}"
+            ));
         }
         if let Some(channel) =
             ledger.channel_status().into_iter().find(|channel| channel.sent != channel.acknowledged)

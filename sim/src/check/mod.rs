@@ -14,6 +14,7 @@ mod channels;
 mod conservation;
 mod durability;
 mod liveness;
+mod model;
 mod once;
 
 use std::collections::BTreeSet;
@@ -34,7 +35,7 @@ pub use acknowledged::Told;
 pub use liveness::{Surroundings, unfinished};
 
 /// Every promise that is checked, with where it is made.
-pub const CHECKERS: [(&str, &str); 14] = [
+pub const CHECKERS: [(&str, &str); 15] = [
     ("agreement", "replicas execute equal headers at every height; block time never goes back"),
     ("certificates", "a certificate is of a header that was executed, by a quorum of the set"),
     ("once", "an id moves money at most once; a replay tells the first outcome"),
@@ -42,6 +43,7 @@ pub const CHECKERS: [(&str, &str); 14] = [
     ("conservation", "books balance on each chain after each block, and over all chains"),
     ("balances", "no account is negative but issuers and control accounts"),
     ("state", "every invariant of a ledger's state holds after each block"),
+    ("model", "every outcome and every total is what the reference model says"),
     ("acknowledged", "what was acknowledged is durable on a quorum and never changes"),
     ("durability", "no vote or append is promised before it is durable"),
     ("replies", "every request gets at most one answer, of its own kind"),
@@ -67,6 +69,7 @@ pub struct Checks {
     once: once::Once,
     channels: channels::Channels,
     conservation: conservation::Conservation,
+    predicted: model::Predicted,
     balances: balances::Balances,
     acknowledged: acknowledged::Acknowledged,
     bounds: bounds::Bounds,
@@ -89,6 +92,7 @@ impl Checks {
             once: once::Once::default(),
             channels: channels::Channels::default(),
             conservation: conservation::Conservation::default(),
+            predicted: model::Predicted::new(cluster),
             balances: balances::Balances::new(cluster),
             acknowledged: acknowledged::Acknowledged::new(cluster),
             bounds: bounds::Bounds::new(scenario),
@@ -149,6 +153,8 @@ impl Checks {
         self.check("once", once);
         let told = self.acknowledged.executed(header, &block.body, &block.outcomes, disks);
         self.check("acknowledged", told);
+        let predicted = self.predicted.executed(header, &body, &block.outcomes);
+        self.check("model", predicted);
         self.channels.ordered(header.chain, body.deliveries);
         if ledger.header() == header {
             self.state(ledger);
@@ -163,6 +169,8 @@ impl Checks {
         self.check("conservation", conservation);
         let balances = self.balances.state(ledger);
         self.check("balances", balances);
+        let predicted = self.predicted.state(ledger);
+        self.check("model", predicted);
         self.check("state", ledger.validate().map_err(|violation| violation.to_string()));
     }
 
@@ -269,8 +277,13 @@ impl Checks {
         batch.is_signed(&self.cluster)
     }
 
-    /// Everything is over: the books must balance to the end.
-    pub fn finish(&mut self) {
+    /// Everything is over: the books must balance to the end, and every state is
+    /// what the model says.
+    pub fn finish<'a>(&mut self, ledgers: impl Iterator<Item = &'a Ledger>) {
+        for ledger in ledgers {
+            let predicted = self.predicted.whole(ledger);
+            self.check("model", predicted);
+        }
         let books = self.conservation.finish();
         self.check("conservation", books);
         let told = self.acknowledged.finish();

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use tributary_chain::Body;
 use tributary_ledger::outcome::Subject;
 use tributary_ledger::{BlockOutcomes, is_remembered};
-use tributary_types::{ChainId, OutcomeCode, PaymentId};
+use tributary_types::{ChainId, OutcomeCode, PaymentId, PaymentRecord};
 
 /// Outcomes by chain and id; those of another chain's transfers apart.
 #[derive(Debug, Default)]
@@ -41,7 +41,9 @@ impl Once {
             let before = self.decided.get(&key).copied();
             let place = || format!("chain {chain} id {id}: {} after {before:?}", receipt.code);
             if receipt.replay {
-                if before != Some(receipt.code) {
+                // Deliveries are executed before batches, and told after them.
+                let is_told = before == Some(receipt.code) || is_late(outcomes, id, receipt.code);
+                if !is_told {
                     return Err(format!("{}, as a repetition", place()));
                 }
             } else if is_remembered(receipt.code) {
@@ -54,4 +56,10 @@ impl Once {
         }
         Ok(())
     }
+}
+
+/// Whether a block decides an id late, in this way.
+fn is_late(outcomes: &BlockOutcomes, id: PaymentId, code: OutcomeCode) -> bool {
+    let decided = |record: &PaymentRecord| record.id_bytes() == id.as_bytes();
+    outcomes.late.iter().any(|(record, receipt)| decided(record) && receipt.code == code)
 }
