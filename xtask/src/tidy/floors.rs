@@ -9,7 +9,7 @@ use super::Finding;
 use crate::repository::{Package, Repository};
 
 /// The floor of each crate; without one it may not be in the workspace.
-const FLOORS: [(&str, u8); 20] = [
+const FLOORS: [(&str, u8); 21] = [
     ("tributary-types", 0),
     ("tributary-chain", 1),
     ("tributary-routing", 1),
@@ -28,6 +28,7 @@ const FLOORS: [(&str, u8); 20] = [
     ("tributary-cli", SERVICES),
     ("tributary-loadtest", SERVICES),
     ("tributary-sim", SERVICES),
+    ("tributary-fuzz", 7),
     ("tributary-tests", 7),
     ("xtask", 7),
 ];

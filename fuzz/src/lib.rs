@@ -1,0 +1,48 @@
+//! Floor 7: fuzz targets for every decoder that faces the network or a file.
+//!
+//! A [`Target`] takes any bytes and states what must hold of them; that nothing
+//! crashes is the least of it. Where a format is canonical, bytes that decode
+//! must be exactly what encoding gives back. Two things drive targets:
+//!
+//! | | inputs | when |
+//! | --- | --- | --- |
+//! | `tests/smoke.rs` | samples, the committed corpus, and seeded [mutations](mutation) of both | every test run, stable, about a second per target |
+//! | `cargo xtask fuzz` | libFuzzer's, guided by the coverage of this repository's code | hours, by command |
+//!
+//! `corpus/TARGET/` holds inputs that once broke something, under names that
+//! say what, and nothing else: valid [`samples`] are made by the code itself.
+//!
+//! What it lacks: the files of RocksDB and raft-engine, whose formats and
+//! checksums are theirs (`crates/storage/tests` flips their bytes).
+
+pub mod mutation;
+pub mod samples;
+pub mod target;
+
+mod canonical;
+mod configuration;
+mod execution;
+mod frames;
+mod import;
+mod log_rule;
+mod proofs;
+mod raft_messages;
+mod state;
+mod texts;
+mod wire;
+
+pub use target::{TARGETS, Target};
+
+/// The limit that the frames' source names.
+mod limits {
+    pub(crate) use tributary_transport::limits::FRAME_BYTES_MAX;
+}
+
+/// What the source of the log's rule wants of the storage crate.
+mod fault {
+    use tributary_replica::store::StorageFault;
+
+    pub(crate) fn corrupt(what: impl Into<String>, reason: impl Into<String>) -> StorageFault {
+        StorageFault::Corrupt { what: what.into(), reason: reason.into() }
+    }
+}
