@@ -1,5 +1,5 @@
-//! What the archive writes to disk for each byte that is put into it, and how
-//! long that takes: `cargo run --release -p tributary-storage --example archive [DIR]`.
+//! What the archive writes to disk for each byte that is put into it, how long
+//! that takes, and how fast a search reads through all blocks of a chain: `cargo run --release -p tributary-storage --example archive [DIR]`.
 //!
 //! Three chains put full blocks in turn, with a checkpoint each time a chain
 //! gathered as much as replicas do by default. Bodies are random bytes, which
@@ -39,6 +39,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         saving[saving.len() / 2],
         saving[saving.len() - 1]
     );
+    let start = Instant::now();
+    let bytes = read_back(&directory)?;
+    let per_second = bytes as u128 * 1_000 / start.elapsed().as_millis().max(1);
+    println!("read a chain back at {} MiB/s", per_second >> 20);
     let kept = size(&directory)?;
     println!("kept {} MiB, {:.2} bytes for each", kept >> 20, ratio(kept, bytes));
     std::fs::remove_dir_all(&directory)?;
@@ -74,6 +78,18 @@ fn fill(directory: &Path, saving_ms: &mut Vec<u128>) -> Result<u64, Box<dyn Erro
         }
     }
     Ok(bytes)
+}
+
+/// Reads every block of one chain, as a search for an id that is not there
+/// does; gives the bytes read.
+fn read_back(directory: &Path) -> Result<u64, Box<dyn Error>> {
+    let database = Database::open(directory, DatabaseLimits::default())?;
+    let blocks = database.blocks();
+    (1..=BLOCKS).try_fold(0, |bytes, height| {
+        let block = blocks.block(ChainId::new(1), BlockHeight::new(height))?;
+        let block = block.ok_or("a block is gone")?;
+        Ok(bytes + (block.body.len() + block.outcomes.len()) as u64)
+    })
 }
 
 fn header(chain: ChainId, height: u64) -> Header {
