@@ -21,7 +21,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
-use raft::eraftpb::{Entry, Message};
+use raft::eraftpb::{Entry, Message, MessageType};
 use raft::{
     Config, ProgressState, RawNode, ReadOnlyOption, Ready, SnapshotStatus, StateRole, Storage,
 };
@@ -144,8 +144,17 @@ impl Engine {
     }
 
     /// One tick has passed.
+    ///
+    /// A node that installs a state does not stand for election: raft would
+    /// look for entries between what it executed last and the state, which the
+    /// log has no more. The silence it hears still counts, so it votes for
+    /// others as soon as it may.
     pub fn tick(&mut self) {
-        self.raw.tick();
+        if self.unpersisted.is_installing() {
+            self.raw.raft.election_elapsed += 1;
+        } else {
+            self.raw.tick();
+        }
         self.pin_election_timeout();
         self.age_snapshots();
     }
@@ -156,6 +165,10 @@ impl Engine {
     /// The rule that it breaks.
     pub fn step(&mut self, mut message: Message) -> Result<(), &'static str> {
         if guard::admit(&self.raw.raft, &mut message)? == Verdict::Ignore {
+            return Ok(());
+        }
+        // See [`Engine::tick`].
+        if message.msg_type == MessageType::MsgTimeoutNow && self.unpersisted.is_installing() {
             return Ok(());
         }
         let result = self.raw.step(message);

@@ -74,6 +74,11 @@ impl Unpersisted {
         self.last_number
     }
 
+    /// Whether a snapshot is in the log in memory and not durable yet.
+    pub fn is_installing(&self) -> bool {
+        self.steps.iter().any(|step| step.durable.installed.is_some())
+    }
+
     /// All writes up to `number` are durable.
     pub fn persisted(&mut self, number: u64) {
         for step in self.steps.iter_mut().take_while(|step| step.durable.number <= number) {
@@ -159,9 +164,11 @@ mod tests {
         assert_eq!(issued(&mut queue), [1]);
         queue.checkpointed(49);
         assert!(issued(&mut queue).is_empty());
+        assert!(queue.is_installing());
         queue.checkpointed(50);
         assert_eq!(issued(&mut queue), [2, 3]);
         queue.persisted(3);
         assert_eq!(durable(&mut queue), [1, 2, 3]);
+        assert!(!queue.is_installing());
     }
 }
