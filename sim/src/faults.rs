@@ -14,6 +14,9 @@ use crate::world::World;
 
 /// Longest lasting fault.
 const LASTS_US_MAX: u64 = 5_000_000;
+/// How long what a clock said may be under way, and believed: as long as two
+/// lasting faults, and a report grows old.
+const CLOCK_MEMORY_US: u64 = 2 * LASTS_US_MAX + 5_000_000;
 /// Longest extra delay of a slow link.
 const SLOW_LINK_US_MAX: u64 = 400_000;
 /// Longest extra time of a slow sync.
@@ -30,6 +33,8 @@ pub enum Lasting {
     Disk(u16),
     /// This node's clock is far off.
     Clock(u16),
+    /// Others may still believe what this node's clock said.
+    ClockMemory(u16),
 }
 
 impl World {
@@ -109,8 +114,11 @@ impl World {
                 (disk.full, disk.slower_us) = (false, 0);
             }
             Lasting::Clock(node) => {
-                self.wild_clocks.remove(&node);
                 self.with_node(node, |node, _| node.clock.repair());
+                self.stage.after(CLOCK_MEMORY_US, Event::Over(Lasting::ClockMemory(node)));
+            }
+            Lasting::ClockMemory(node) => {
+                self.wild_clocks.remove(&node);
             }
         }
     }
