@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tributary_chain::{Certificate, Header};
 use tributary_replica::ExecutedBlock;
 use tributary_replica::store::{BlockStore, StorageFault, StoredBlock};
-use tributary_types::{BlockHeight, ChainId, Encode as _, TimeMs};
+use tributary_types::{BlockHeight, ChainId, Encode as _, PaymentId, TimeMs};
 
 use crate::archive::block::Block;
 use crate::archive::cache::BlockCache;
+use crate::archive::spans::IdSpans;
 
 /// One chain's readers share one of these. Blocks appear in it when they are
 /// executed, leave [`Waiting`] when the archive has them, and are bounded
@@ -19,6 +20,7 @@ pub struct BlockReader {
     store: Arc<dyn BlockStore>,
     waiting: Mutex<Waiting>,
     cache: Mutex<BlockCache>,
+    spans: Mutex<IdSpans>,
 }
 
 #[derive(Default)]
@@ -38,7 +40,7 @@ impl BlockReader {
     #[must_use]
     pub fn new(chain: ChainId, store: Arc<dyn BlockStore>, cached_payments_max: usize) -> Self {
         let cache = Mutex::new(BlockCache::new(cached_payments_max));
-        Self { chain, store, waiting: Mutex::default(), cache }
+        Self { chain, store, waiting: Mutex::default(), cache, spans: Mutex::default() }
     }
 
     /// The chain.
@@ -65,6 +67,17 @@ impl BlockReader {
     /// The certificate was put.
     pub fn certificate_is_stored(&self, height: BlockHeight) {
         self.waiting().certificates.remove(&height);
+    }
+
+    /// Remembers how old the ids of a block are.
+    pub fn note_ids(&self, block: &Block) {
+        lock(&self.spans).note(block);
+    }
+
+    /// Whether the block at a height can hold an outcome of `id`, as far as is
+    /// known without reading it.
+    pub fn may_hold(&self, height: BlockHeight, id: &PaymentId) -> bool {
+        lock(&self.spans).may_hold(height, id)
     }
 
     /// The decoded block at a height, if this replica has it. A replica that

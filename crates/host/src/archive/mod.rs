@@ -11,6 +11,7 @@ pub mod blocks;
 pub mod cache;
 pub mod history;
 pub mod search;
+pub mod spans;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -23,6 +24,7 @@ use tributary_replica::store::{
 };
 use tributary_types::Encode as _;
 
+use crate::archive::block::Block;
 use crate::archive::blocks::BlockReader;
 use crate::chain::Completion;
 use crate::measure;
@@ -107,8 +109,9 @@ fn put_blocks(
         })
         .collect();
     store.put_blocks(&stored)?;
-    for (reader, block) in gathered.drain(..) {
-        reader.block_is_stored(block.header.height);
+    for ((reader, _), stored) in gathered.drain(..).zip(&stored) {
+        reader.block_is_stored(stored.header.height);
+        reader.note_ids(&Block::decode(stored)?);
     }
     Ok(())
 }

@@ -5,6 +5,14 @@
 //! id's time, where it most likely stands; blocks are decoded only where its
 //! 16 bytes occur. An outcome that was pending then was decided later, in a
 //! late outcome of some block behind it: those are searched forward.
+//!
+//! The worst case is an id that the chain knows nothing of: nothing ends its
+//! search before the window does. Blocks whose ids are known to be of other
+//! times ([`crate::archive::spans`]) are passed over without being read. The
+//! first search of a window after a restart knows no spans and reads it all: 11
+//! minutes of 10,000 payments a second are 1 GiB, about 3 s at the 350 MiB/s
+//! that storage's example `archive` measures. What a search has read it notes,
+//! so one that is given up is shorter when it is asked for again.
 
 use memchr::memmem::Finder;
 use tributary_ledger::is_remembered;
@@ -98,11 +106,7 @@ impl<'a> Search<'a> {
         last: BlockHeight,
     ) -> Result<Option<Hit>, ReadError> {
         for height in pending.get()..=last.get() {
-            let stored = self.stored(BlockHeight::new(height))?;
-            if self.finder.find(&stored.outcomes).is_none() {
-                continue;
-            }
-            let hit = self.hit_in(&Block::decode(&stored)?);
+            let hit = self.look(BlockHeight::new(height))?;
             if let Some(hit) = hit.filter(|hit| !hit.code.is_pending()) {
                 return Ok(Some(hit));
             }
@@ -120,13 +124,15 @@ impl<'a> Search<'a> {
     }
 
     fn look(&self, height: BlockHeight) -> Result<Option<Hit>, ReadError> {
+        if !self.reader.may_hold(height, &self.id) {
+            return Ok(None);
+        }
         let stored = self.stored(height)?;
         let occurs = self.finder.find(&stored.body).is_some()
             || self.finder.find(&stored.outcomes).is_some();
-        if !occurs {
-            return Ok(None);
-        }
-        Ok(self.hit_in(&Block::decode(&stored)?))
+        let block = Block::decode(&stored)?;
+        self.reader.note_ids(&block);
+        Ok(if occurs { self.hit_in(&block) } else { None })
     }
 
     fn stored(&self, height: BlockHeight) -> Result<StoredBlock, ReadError> {
@@ -212,6 +218,31 @@ mod tests {
         let reader = replica_with(&[stored_block(50, 9_000, vec![], vec![])]);
         assert!(matches!(find(&reader, id, 50), Err(ReadError::Missing { .. })));
         assert!(matches!(find(&replica_with(&[]), id, 50), Err(ReadError::Missing { .. })));
+    }
+
+    #[test]
+    fn blocks_whose_ids_are_of_other_times_are_read_once() {
+        let id = |time| PaymentId::new(TimeMs::new(time), [7; 10]);
+        let block = |height| {
+            let time = 900 + height * 10;
+            stored_block(height, time, vec![committed(id(time)), committed(id(time - 5))], vec![])
+        };
+        let reader = replica_with(&(1..=20).map(block).collect::<Vec<_>>());
+        let reads = std::cell::Cell::new(0);
+        let counted = || {
+            reads.set(reads.get() + 1);
+            true
+        };
+        let find = |id: PaymentId| {
+            reads.set(0);
+            let search = Search::new(&reader, &id, &counted);
+            let found = search.run(WINDOW, BlockHeight::new(20)).unwrap();
+            (found, reads.get())
+        };
+        let unknown = PaymentId::new(TimeMs::new(997), [8; 10]);
+        assert_eq!(find(unknown), (None, 13), "the window and the block before it");
+        assert_eq!(find(unknown), (None, 2), "that before it, and the one with such ids");
+        assert_eq!(find(id(1_000)).0, position(10, 0));
     }
 
     #[test]
