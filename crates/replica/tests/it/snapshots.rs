@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tributary_replica::{Limits, PeerError, PeerMessage, ReplicaConfig, Reply};
+use tributary_replica::{Limits, Now, PeerError, PeerMessage, ReplicaConfig, Reply};
 use tributary_types::Hash;
 use tributary_types::codec::decode_exact;
 
@@ -163,4 +163,29 @@ fn crashes_and_partitions_with_short_logs_lose_nothing() {
         }
         assert!(acknowledged > 10, "seed {seed}: {acknowledged}");
     }
+}
+
+#[test]
+fn a_follower_that_saves_a_state_stands_for_no_election() {
+    let mut cluster = short_logs(3);
+    let behind = leave_behind(&mut cluster, 12);
+    let leader = cluster.leader().unwrap();
+    cluster.restart(behind);
+    cluster.run_until("a snapshot is sent", |cluster| cluster.was_sent_snapshot(behind));
+    cluster.crash(behind);
+    cluster.isolate(behind);
+    cluster.restart(behind);
+    let offer = cluster.last_snapshot(behind);
+    let message = decode_exact::<PeerMessage>(&offer).unwrap();
+    // The checkpoint that the state asks for is not saved: nobody carries it out.
+    cluster.act_alone(behind, |replica| replica.handle_peer(leader, message).unwrap());
+    let mut now = Now { wall: START, monotonic_ms: 1_000_000 };
+    for _ in 0..100 {
+        now.monotonic_ms += config(0).tick_ms;
+        cluster.act_alone(behind, |replica| replica.handle_tick(now));
+    }
+    assert_eq!(cluster.replica(behind).status().leader, Some(leader));
+    cluster.heal();
+    cluster.act(behind, |_| {});
+    cluster.settle();
 }

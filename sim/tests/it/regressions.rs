@@ -1,0 +1,13 @@
+//! Every defect that a seed has found, by what went wrong. A seed finds it only
+//! in the build in which it was found; where the code around it has moved on,
+//! the defect has a test of its own beside the code, which is named here.
+
+use crate::seeds::survives;
+
+/// raft ended the process: it looked for entries between what was executed and
+/// a received state that was still being saved, when an election began.
+/// (`replica`: `a_follower_that_saves_a_state_stands_for_no_election`)
+#[test]
+fn an_election_while_a_received_state_is_saved_ended_the_process() {
+    survives(72);
+}
