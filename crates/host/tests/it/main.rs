@@ -4,6 +4,7 @@
 
 mod cluster;
 mod commits;
+mod disk_full;
 mod owners;
 mod payments;
 mod reads;

@@ -1,6 +1,10 @@
 //! Whatever happens to nodes, what was acknowledged is there afterwards.
 
+use std::time::{Duration, Instant};
+
 use tributary_chain::Header;
+use tributary_replica::store::{CheckpointStore as _, LogEntry, LogStore as _};
+use tributary_storage::{Database, DatabaseLimits, LogLimits, RaftEngineLog};
 use tributary_types::{Amount, BlockHeight};
 use tributary_wire::node::{NodeReply, NodeRequest};
 use tributary_wire::query::{AnswerValue, Query};
@@ -50,6 +54,44 @@ fn a_node_that_was_stopped_resumes_at_the_same_state() {
 #[test]
 fn a_node_that_was_killed_resumes_at_the_same_state() {
     check_resumes(Cluster::kill);
+}
+
+#[test]
+fn after_an_orderly_stop_nothing_is_executed_again() {
+    let mut cluster = Cluster::running(3);
+    cluster.submit(&open_and_issue(&cluster.genesis, 0..2));
+    for pence in 1..=5 {
+        pay(&cluster, pence);
+    }
+    let paid_at = cluster.query(&Query::Books).height;
+    for node in 0..3 {
+        let data = cluster.config(node).data_dir;
+        cluster.stop(node);
+        let database = Database::open(&data.join("database"), DatabaseLimits::default()).unwrap();
+        let checkpoint = database.checkpoints().load(CHAIN).unwrap().unwrap();
+        let log = RaftEngineLog::open(&data.join("log"), LogLimits::default()).unwrap();
+        let log = log.load(CHAIN).unwrap();
+        let commit = log.hard_state.commit;
+        let is_left = |entry: &&LogEntry| entry.index > checkpoint.index && entry.index <= commit;
+        let left: Vec<_> = log.entries.iter().filter(is_left).collect();
+        assert!(left.iter().all(|entry| entry.data.is_empty()), "{left:?}");
+        assert!(node > 0 || checkpoint.header.height >= paid_at);
+    }
+}
+
+#[test]
+fn nodes_that_stop_together_do_not_wait_for_one_another() {
+    let mut cluster = Cluster::running(3);
+    cluster.submit(&open_and_issue(&cluster.genesis, 0..2));
+    let nodes: Vec<_> = cluster.nodes.iter_mut().filter_map(Option::take).collect();
+    let begin = Instant::now();
+    let stopping: Vec<_> =
+        nodes.into_iter().map(|node| std::thread::spawn(|| node.shutdown())).collect();
+    for node in stopping {
+        node.join().unwrap();
+    }
+    // A leader that looks for a successor gives up after two seconds only.
+    assert!(begin.elapsed() < Duration::from_millis(1_800), "{:?}", begin.elapsed());
 }
 
 #[test]
