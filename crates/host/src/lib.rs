@@ -14,6 +14,7 @@ pub mod cluster;
 pub mod config;
 pub mod error;
 pub mod host;
+pub mod program;
 pub mod signatures;
 pub mod wiring;
 
