@@ -47,7 +47,25 @@
 //! # }
 //! ```
 //!
-//! What it lacks: it keeps nothing on disk. Whoever must not pay twice over a
+//! A proof needs no cluster: whoever has the genesis file can check it.
+//!
+//! ```no_run
+//! use std::path::Path;
+//! use tributary_client::{AccountId, Client, StateProof, load_genesis, verify_balance};
+//!
+//! # async fn example(client: &Client, shop: AccountId) -> Result<(), Box<dyn std::error::Error>> {
+//! let proof = client.prove_balance(shop).await?.ok_or("no such account")?;
+//! std::fs::write("balance.json", proof.to_json()?)?;
+//!
+//! let shown = StateProof::from_json(&std::fs::read_to_string("balance.json")?)?;
+//! verify_balance(&shown, &load_genesis(Path::new("genesis.json"))?)?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! What it lacks: it joins by one route table and keeps it; after a move of
+//! slots its router goes on by the newer one, and reads of moved accounts need
+//! a new client. It keeps nothing on disk. Whoever must not pay twice over a
 //! crash of its own keeps its ids and submits them again, or asks for them.
 
 pub mod client;
