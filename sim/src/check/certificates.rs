@@ -3,32 +3,56 @@
 
 use std::collections::BTreeSet;
 
-use tributary_chain::{Certificate, Header};
+use tributary_chain::certificate::Vote;
+use tributary_chain::{Certificate, Header, ValidatorSet};
+use tributary_types::Hash;
 
 use crate::cluster::Cluster;
 
-/// Checks a certificate that a replica gives out.
-///
-/// # Errors
-/// What is wrong with it.
-pub fn certified(
-    header: &Header,
-    certificate: &Certificate,
-    cluster: &Cluster,
-) -> Result<(), String> {
-    let place = format!("chain {} height {}", header.chain, header.height);
-    let set = cluster.set(header.chain).ok_or_else(|| format!("{place}: no such chain"))?;
-    let hash = header.hash(&cluster.hash);
-    let mut signers = BTreeSet::new();
-    for vote in &certificate.votes {
-        let key = set.keys().get(usize::from(vote.validator));
-        let signs = key.is_some_and(|key| key.verifies(&hash, &vote.signature));
-        if !signs || !signers.insert(vote.validator) {
-            return Err(format!("{place}: the vote of {} does not count", vote.validator));
+/// See the module head.
+#[derive(Debug, Default)]
+pub struct Certificates {
+    /// Votes whose signature was verified, with what they sign: every replica
+    /// gives out its own certificate, of the same few votes.
+    verified: BTreeSet<(Hash, u16, [u8; 64])>,
+}
+
+impl Certificates {
+    /// Checks a certificate that a replica gives out.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn certified(
+        &mut self,
+        header: &Header,
+        certificate: &Certificate,
+        cluster: &Cluster,
+    ) -> Result<(), String> {
+        let place = format!("chain {} height {}", header.chain, header.height);
+        let set = cluster.set(header.chain).ok_or_else(|| format!("{place}: no such chain"))?;
+        let hash = header.hash(&cluster.hash);
+        let mut signers = BTreeSet::new();
+        for vote in &certificate.votes {
+            if !self.signs(vote, &hash, set) || !signers.insert(vote.validator) {
+                return Err(format!("{place}: the vote of {} does not count", vote.validator));
+            }
         }
+        if signers.len() * 2 <= set.keys().len() {
+            return Err(format!("{place}: {} of {} signed", signers.len(), set.keys().len()));
+        }
+        Ok(())
     }
-    if signers.len() * 2 <= set.keys().len() {
-        return Err(format!("{place}: {} of {} signed", signers.len(), set.keys().len()));
+
+    fn signs(&mut self, vote: &Vote, hash: &Hash, set: &ValidatorSet) -> bool {
+        let entry = (*hash, vote.validator, *vote.signature.as_bytes());
+        if self.verified.contains(&entry) {
+            return true;
+        }
+        let key = set.keys().get(usize::from(vote.validator));
+        let signs = key.is_some_and(|key| key.verifies(hash, &vote.signature));
+        if signs {
+            self.verified.insert(entry);
+        }
+        signs
     }
-    Ok(())
 }

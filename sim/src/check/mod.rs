@@ -66,6 +66,7 @@ pub struct Violation {
 pub struct Checks {
     violation: Option<Violation>,
     agreement: agreement::Agreement,
+    certificates: certificates::Certificates,
     once: once::Once,
     channels: channels::Channels,
     conservation: conservation::Conservation,
@@ -89,6 +90,7 @@ impl Checks {
         Ok(Self {
             violation: None,
             agreement: agreement::Agreement::new(cluster),
+            certificates: certificates::Certificates::default(),
             once: once::Once::default(),
             channels: channels::Channels::default(),
             conservation: conservation::Conservation::default(),
@@ -182,7 +184,7 @@ impl Checks {
         cluster: &Cluster,
         node: u16,
     ) {
-        let certified = certificates::certified(header, certificate, cluster);
+        let certified = self.certificates.certified(header, certificate, cluster);
         self.check("certificates", certified);
         let known = self.agreement.known(header, node);
         self.check("certificates", known);
