@@ -113,7 +113,8 @@ fn drop_message(lie: &mut Delivery, prng: &mut Prng) {
 }
 
 /// Makes a header that commits to the lie, and signs it: with no registered
-/// key, or as often as needed with the one that the liar has.
+/// key; as often as needed with the one that the liar has; or once with that
+/// one, and for all others with made-up keys.
 fn forge_header(lie: &mut Delivery, member: Option<u16>, stage: &mut Stage) {
     let prng = &mut stage.liar_prng;
     let (from, to) = (lie.header.chain, lie.leaf.peer);
@@ -135,9 +136,12 @@ fn forge_header(lie: &mut Delivery, member: Option<u16>, stage: &mut Stage) {
     lie.header.height = BlockHeight::new(lie.header.height.get() + prng.below(3));
     let hash = lie.header.hash(&stage.cluster.hash);
     let chain = lie.header.chain;
+    let alone = lie.header.height.get().is_multiple_of(2);
     let sign = |index: u16| match member {
-        Some(member) => Vote::sign(member, &validator_key(chain, member), &hash),
-        None => Vote::sign(index, &strangers_key(u32::from(index)), &hash),
+        Some(member) if alone || index == member => {
+            Vote::sign(member, &validator_key(chain, member), &hash)
+        }
+        _ => Vote::sign(index, &strangers_key(u32::from(index)), &hash),
     };
     lie.certificate = Certificate { votes: (0..stage.cluster.replicas()).map(sign).collect() };
 }

@@ -2,6 +2,7 @@
 //! follows from a number.
 
 use tributary_routing::RouteTable;
+use tributary_routing::table::SlotRange;
 use tributary_types::{
     AccountClass, AccountId, AccountName, ChainId, InstitutionId, SigningKey, Slot,
 };
@@ -13,11 +14,14 @@ use crate::stage::Stage;
 /// Users of one chain that may ever be opened.
 const USERS_MAX: u64 = 30;
 
+/// Merchants that may ever be opened.
+const MERCHANTS_MAX: u64 = 8;
+
 /// See the module head.
 #[derive(Debug, Clone)]
 pub struct Directory {
-    /// Of each user chain with its first slot, the users that were thought of.
-    chains: Vec<(ChainId, Slot, u64)>,
+    /// Of each user chain with its slots, the users that were thought of.
+    chains: Vec<(ChainId, SlotRange, u64)>,
     merchants: u64,
 }
 
@@ -32,9 +36,14 @@ pub fn owner_of(chain: ChainId, number: u64) -> Option<SigningKey> {
 #[must_use]
 pub fn every_user(routes: &RouteTable) -> Vec<(ChainId, AccountId)> {
     let ranges = routes.user_ranges().iter();
-    let chains = ranges.map(|range| (range.chain, range.first, USERS_MAX)).collect();
+    let chains = ranges.map(|range| (range.chain, *range, USERS_MAX)).collect();
     let directory = Directory { chains, merchants: 0 };
     directory.users().map(|(chain, _, account)| (chain, account)).collect()
+}
+
+/// Every merchant that may ever be opened.
+pub fn every_merchant() -> impl Iterator<Item = AccountId> {
+    (0..MERCHANTS_MAX).filter_map(Directory::merchant).map(|(account, _)| account)
 }
 
 impl Directory {
@@ -42,17 +51,18 @@ impl Directory {
     #[must_use]
     pub fn new(stage: &Stage) -> Self {
         let ranges = stage.cluster.genesis.routes.user_ranges().iter();
-        let chains = ranges.map(|range| (range.chain, range.first, stage.scenario.users)).collect();
+        let chains = ranges.map(|range| (range.chain, *range, stage.scenario.users)).collect();
         Self { chains, merchants: stage.scenario.merchants }
     }
 
-    /// The account of a user.
+    /// The account of a user: in the first or the last slot of its chain.
     #[must_use]
     pub fn user(&self, chain: ChainId, number: u64) -> Option<AccountId> {
-        let (_, slot, _) = self.chains.iter().find(|(found, ..)| *found == chain)?;
+        let (_, slots, _) = self.chains.iter().find(|(found, ..)| *found == chain)?;
+        let slot = if number % 2 == 0 { slots.first } else { slots.last };
         let sponsor = if number % 3 == 2 { SHOPS } else { BANK };
         let name: AccountName = format!("u{number}").parse().ok()?;
-        Some(AccountId::named(AccountClass::User, sponsor, &name, *slot))
+        Some(AccountId::named(AccountClass::User, sponsor, &name, slot))
     }
 
     /// The account of a merchant and its name.
@@ -114,7 +124,7 @@ impl Directory {
 
     /// A merchant that nobody has thought of, or one that is open already.
     pub fn next_merchant(&mut self, prng: &mut Prng) -> Option<(AccountId, AccountName)> {
-        if self.merchants < 8 && prng.below(2) == 0 {
+        if self.merchants < MERCHANTS_MAX && prng.below(2) == 0 {
             self.merchants += 1;
             return Self::merchant(self.merchants - 1);
         }
