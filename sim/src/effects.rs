@@ -6,7 +6,8 @@ use tributary_chain::{Certificate, CertificateError, Header, InboxError};
 use tributary_replica::{Effect, PeerMessage, Reply, RequestId};
 use tributary_types::{ChainId, Encode};
 
-use crate::check::Told;
+use crate::check::{Told, Witness};
+use crate::clock::true_time;
 use crate::event::{Answer, Event};
 use crate::hosted::{Caller, Hosted, Purpose};
 use crate::liars;
@@ -60,7 +61,10 @@ impl Node {
                     "executed",
                     [block.header.height.get(), first_bytes(&block.header)],
                 );
-                stage.checks.executed(&block, hosted.replica.ledger(), node, &stage.disks);
+                let ledger = hosted.replica.ledger();
+                let now = true_time(stage.now_us);
+                let witness = Witness { node, now, ledger, disks: &stage.disks };
+                stage.checks.executed(&block, &witness);
             }
             Effect::Certified { header, certificate } => {
                 hosted.certified(place, header, certificate, stage);
@@ -123,7 +127,8 @@ impl Hosted {
             "certified",
             [header.height.get(), first_bytes(&header)],
         );
-        stage.checks.certified(&header, &certificate, &stage.cluster, node);
+        let ledger = self.replica.ledger();
+        stage.checks.certified(&header, &certificate, &stage.cluster, node, ledger);
         self.publish(&header, &certificate);
         stage.disk(node).certified(header, certificate);
         for (to, call, answer) in self.answer_followers() {

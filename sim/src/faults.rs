@@ -7,6 +7,7 @@
 
 use crate::clock::signed;
 use crate::event::Event;
+use crate::liars::lying_validator;
 use crate::node::Node;
 use crate::profile::{Fault, Profile};
 use crate::trace::Place;
@@ -189,9 +190,8 @@ impl World {
                 |other: &&u16| cluster.hosted(**other).iter().any(|(hosted, _)| *hosted == chain);
             self.wild_clocks.iter().filter(is_wild).count()
         };
-        let spare = usize::from(cluster.spare());
-        let may = cluster.hosted(node).iter().all(|(chain, _)| wild_in(*chain) < spare);
-        if may && self.wild_clocks.insert(node) {
+        let may = cluster.hosted(node).iter().all(|(chain, _)| wild_in(*chain) == 0);
+        if cluster.spare() > 0 && may && self.wild_clocks.insert(node) {
             let most_ms = self.stage.scenario.profile.clock.jump_ms_max;
             let offset_ms = signed(&mut self.fault_prng, most_ms);
             self.with_node(node, |node, _| node.clock.jump(offset_ms));
@@ -202,7 +202,9 @@ impl World {
     /// A node ends and a bit of what it stored flips, if its chains can do
     /// without it: nobody may start again from there.
     fn flip_bit(&mut self, node: u16) {
-        if self.has_flipped || self.stage.cluster.spare() == 0 {
+        // A set of three bears one liar or one loss, not both.
+        let bears = self.stage.cluster.spare() > 0 && lying_validator(&self.stage).is_none();
+        if self.has_flipped || !bears {
             return;
         }
         self.with_node(node, Node::end);

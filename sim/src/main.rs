@@ -34,6 +34,9 @@ struct Args {
     /// Virtual seconds with faults, such as `60s`.
     #[arg(long, value_parser = seconds)]
     virtual_time: Option<u64>,
+    /// Draw topologies of all sizes, down to one replica and up to six chains.
+    #[arg(long)]
+    wide: bool,
     /// Print everything that happens.
     #[arg(long)]
     trace: bool,
@@ -67,6 +70,7 @@ fn main() -> ExitCode {
         relays: args.relays,
         profile: args.faults.as_deref().and_then(Profile::named),
         faulty_ms: args.virtual_time.map(|seconds| seconds * 1_000),
+        wide: args.wide,
     };
     // A violation tells more than the backtrace of a panic on the way to it.
     std::panic::set_hook(Box::new(|_| {}));

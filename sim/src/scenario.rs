@@ -57,6 +57,8 @@ pub struct Given {
     pub profile: Option<Profile>,
     /// Virtual time with faults.
     pub faulty_ms: Option<u64>,
+    /// Topologies of all sizes, not only of three chains of three and more.
+    pub wide: bool,
 }
 
 impl Scenario {
@@ -65,8 +67,12 @@ impl Scenario {
     pub fn draw(seed: u64, given: &Given) -> Self {
         let root = Prng::new(seed);
         let mut shape = root.fork("shape");
-        let chains = given.chains.unwrap_or_else(|| number(&mut shape, 3, 4));
-        let replicas = if shape.happens(Chance::percent(10)) { 5 } else { 3 };
+        let (fewest, most) = if given.wide { (2, 6) } else { (3, 4) };
+        let chains = given.chains.unwrap_or_else(|| number(&mut shape, fewest, most));
+        let mut replicas = if shape.happens(Chance::percent(10)) { 5 } else { 3 };
+        if given.wide && shape.happens(Chance::percent(20)) {
+            replicas = number(&mut shape, 1, 4);
+        }
         let relays = number(&mut shape, 1, 3);
         let shared_nodes = shape.happens(Chance::percent(60));
         let mut faults = root.fork("faults");
@@ -111,6 +117,9 @@ impl Scenario {
         }
         if let Some(profile) = &given.profile {
             command.push_str(&format!(" --faults {}", profile.name));
+        }
+        if given.wide {
+            command.push_str(" --wide");
         }
         if let Some(faulty_ms) = given.faulty_ms {
             command.push_str(&format!(" --virtual-time {}s", faulty_ms / 1_000));

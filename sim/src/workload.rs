@@ -10,16 +10,16 @@ mod payments;
 
 use tributary_types::payment::Payment;
 use tributary_types::{
-    AccountId, Amount, ChainId, InstitutionId, PaymentId, PaymentKind, PaymentRecord, Reference,
+    AccountClass, AccountId, Amount, ChainId, InstitutionId, PaymentId, PaymentKind, PaymentRecord,
+    Reference,
 };
 
 use crate::clock::true_time;
-use crate::cluster::POUND;
 use crate::orders::{Item, Order, OrderNumber};
 use crate::prng::{Chance, Prng};
 use crate::stage::Stage;
 
-pub use accounts::{Directory, every_user, owner_of};
+pub use accounts::{Directory, asset_of, every_merchant, every_user, owner_of};
 
 /// Orders that are remembered, to be imitated.
 const RECENT_MAX: usize = 60;
@@ -143,7 +143,7 @@ impl Workload {
             debit,
             credit,
             amount: Amount::new(u128::from(pence)),
-            asset: POUND,
+            asset: asset_of(if debit.class() == AccountClass::Issuer { credit } else { debit }),
             reference: Reference::default(),
         }
     }

@@ -22,7 +22,10 @@ pub struct Surroundings<'a> {
 /// What is still to be done; nothing if all is well.
 #[must_use]
 pub fn unfinished(world: &Surroundings<'_>) -> Option<String> {
-    undecided(world).or_else(|| unequal(world)).or_else(|| unsettled(world))
+    undecided(world)
+        .or_else(|| unequal(world))
+        .or_else(|| unsettled(world))
+        .or_else(|| unanswered(world))
 }
 
 fn undecided(world: &Surroundings<'_>) -> Option<String> {
@@ -82,4 +85,13 @@ fn unsettled(world: &Surroundings<'_>) -> Option<String> {
         }
     }
     None
+}
+
+/// Every request of a replica was answered.
+fn unanswered(world: &Surroundings<'_>) -> Option<String> {
+    let hosted = world.nodes.iter().flat_map(|node| node.hosted.iter().map(move |it| (node, it)));
+    hosted.into_iter().find_map(|(node, (chain, hosted))| {
+        let (request, caller) = hosted.waiting.first_key_value()?;
+        Some(format!("{} chain {chain} has not answered {request:?} of {caller:?}", node.place()))
+    })
 }

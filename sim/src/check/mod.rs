@@ -16,6 +16,8 @@ mod durability;
 mod liveness;
 mod model;
 mod once;
+mod proofs;
+mod time;
 
 use std::collections::BTreeSet;
 
@@ -24,7 +26,7 @@ use tributary_ledger::Ledger;
 use tributary_replica::store::Checkpoint;
 use tributary_replica::{ExecutedBlock, PeerError, ReplicaStatus, StartError};
 use tributary_types::codec::decode_exact;
-use tributary_types::{BlockHeight, ChainId, Hash, OutcomeCode};
+use tributary_types::{BlockHeight, ChainId, Hash, OutcomeCode, TimeMs};
 
 use crate::cluster::Cluster;
 use crate::disk::Disk;
@@ -35,8 +37,9 @@ pub use acknowledged::Told;
 pub use liveness::{Surroundings, unfinished};
 
 /// Every promise that is checked, with where it is made.
-pub const CHECKERS: [(&str, &str); 15] = [
+pub const CHECKERS: [(&str, &str); 17] = [
     ("agreement", "replicas execute equal headers at every height; block time never goes back"),
+    ("time", "no single wrong clock drags block time into the future"),
     ("certificates", "a certificate is of a header that was executed, by a quorum of the set"),
     ("once", "an id moves money at most once; a replay tells the first outcome"),
     ("channels", "messages arrive once each, in order, all of them, as they were sent"),
@@ -46,6 +49,7 @@ pub const CHECKERS: [(&str, &str); 15] = [
     ("model", "every outcome and every total is what the reference model says"),
     ("acknowledged", "what was acknowledged is durable on a quorum and never changes"),
     ("durability", "no vote or append is promised before it is durable"),
+    ("proofs", "every row of a certified state has a proof that holds for that header only"),
     ("replies", "every request gets at most one answer, of its own kind"),
     ("reads", "a read sees all that was acknowledged before it"),
     ("bounds", "queues, logs and outboxes stay within their named limits"),
@@ -62,6 +66,19 @@ pub struct Violation {
     pub text: String,
 }
 
+/// Where and when a block is executed.
+#[derive(Clone, Copy)]
+pub struct Witness<'a> {
+    /// The node.
+    pub node: u16,
+    /// The true time.
+    pub now: TimeMs,
+    /// The ledger; it may be further than the block.
+    pub ledger: &'a Ledger,
+    /// All nodes' disks.
+    pub disks: &'a [Disk],
+}
+
 /// See the module head.
 pub struct Checks {
     violation: Option<Violation>,
@@ -74,6 +91,8 @@ pub struct Checks {
     balances: balances::Balances,
     acknowledged: acknowledged::Acknowledged,
     bounds: bounds::Bounds,
+    proofs: proofs::Proofs,
+    time: time::Time,
     cluster: Hash,
     /// Nodes whose stored bytes were changed, with the chain.
     damaged: BTreeSet<(u16, ChainId)>,
@@ -98,6 +117,8 @@ impl Checks {
             balances: balances::Balances::new(cluster),
             acknowledged: acknowledged::Acknowledged::new(cluster),
             bounds: bounds::Bounds::new(scenario),
+            proofs: proofs::Proofs::new(cluster),
+            time: time::Time::new(scenario),
             cluster: cluster.hash,
             damaged: BTreeSet::new(),
             blocks: 0,
@@ -140,14 +161,17 @@ impl Checks {
     }
 
     /// A replica executed a block; its ledger may be further by now.
-    pub fn executed(&mut self, block: &ExecutedBlock, ledger: &Ledger, node: u16, disks: &[Disk]) {
+    pub fn executed(&mut self, block: &ExecutedBlock, witness: &Witness<'_>) {
         let header = &block.header;
+        let Witness { node, now, ledger, disks } = *witness;
         match self.agreement.executed(header, node) {
             Ok(true) => {}
             Ok(false) => return,
             Err(text) => return self.violate("agreement", text),
         }
         self.blocks += 1;
+        let time = self.time.executed(header, now);
+        self.check("time", time);
         let Ok(body) = decode_exact::<Body>(&block.body) else {
             return self.violate("agreement", "an executed body does not decode".to_owned());
         };
@@ -183,7 +207,10 @@ impl Checks {
         certificate: &Certificate,
         cluster: &Cluster,
         node: u16,
+        ledger: &Ledger,
     ) {
+        let proofs = self.proofs.certified(header, certificate, ledger);
+        self.check("proofs", proofs);
         let certified = self.certificates.certified(header, certificate, cluster);
         self.check("certificates", certified);
         let known = self.agreement.known(header, node);

@@ -4,15 +4,17 @@
 use tributary_routing::RouteTable;
 use tributary_routing::table::SlotRange;
 use tributary_types::{
-    AccountClass, AccountId, AccountName, ChainId, InstitutionId, SigningKey, Slot,
+    AccountClass, AccountId, AccountName, AssetId, ChainId, InstitutionId, SigningKey, Slot,
 };
 
-use crate::cluster::{BANK, SHOPS, owner_key};
+use crate::cluster::{BANK, EURO, POUND, SHOPS, owner_key};
 use crate::prng::Prng;
 use crate::stage::Stage;
 
 /// Users of one chain that may ever be opened.
 const USERS_MAX: u64 = 30;
+/// Users that are looked at for one who fits.
+const DRAWS_MAX: u64 = 6;
 
 /// Merchants that may ever be opened.
 const MERCHANTS_MAX: u64 = 8;
@@ -30,6 +32,12 @@ pub struct Directory {
 pub fn owner_of(chain: ChainId, number: u64) -> Option<SigningKey> {
     let number = u32::try_from(number).ok().filter(|number| number % 4 == 3)?;
     Some(owner_key(u32::from(chain.get()) << 16 | number))
+}
+
+/// What an account is opened with: one of three holds euros.
+#[must_use]
+pub fn asset_of(account: AccountId) -> AssetId {
+    if account.get().is_multiple_of(3) { EURO } else { POUND }
 }
 
 /// Every user that may ever be opened, with its chain.
@@ -59,7 +67,7 @@ impl Directory {
     #[must_use]
     pub fn user(&self, chain: ChainId, number: u64) -> Option<AccountId> {
         let (_, slots, _) = self.chains.iter().find(|(found, ..)| *found == chain)?;
-        let slot = if number % 2 == 0 { slots.first } else { slots.last };
+        let slot = if number.is_multiple_of(2) { slots.first } else { slots.last };
         let sponsor = if number % 3 == 2 { SHOPS } else { BANK };
         let name: AccountName = format!("u{number}").parse().ok()?;
         Some(AccountId::named(AccountClass::User, sponsor, &name, slot))
@@ -102,6 +110,17 @@ impl Directory {
     pub fn some_user(&self, chain: ChainId, prng: &mut Prng) -> Option<AccountId> {
         let (_, _, count) = self.chains.iter().find(|(found, ..)| *found == chain)?;
         self.user(chain, prng.below(*count))
+    }
+
+    /// A user of a chain that holds this asset, if one is found soon.
+    pub fn some_user_with(
+        &self,
+        asset: AssetId,
+        chain: ChainId,
+        prng: &mut Prng,
+    ) -> Option<AccountId> {
+        let mut drawn = (0..DRAWS_MAX).filter_map(|_| self.some_user(chain, prng));
+        drawn.find(|user| asset_of(*user) == asset).or_else(|| self.some_user(chain, prng))
     }
 
     /// Some merchant; the first is as hot as all others together.

@@ -28,7 +28,7 @@ impl Workload {
             2 => payment.id = self.early_id(stage),
             3 => payment.amount = Amount::ZERO,
             4 => payment.amount = Amount::new(u128::MAX),
-            5 => payment.asset = EURO,
+            5 => payment.asset = if payment.asset == EURO { POUND } else { EURO },
             6 => payment.asset = AssetId::new(99),
             7 => payment.kind = PaymentKind::Refund,
             8 => payment.credit = payment.debit,

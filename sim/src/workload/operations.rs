@@ -7,8 +7,8 @@ use tributary_chain::operation::{
 use tributary_chain::{Action, Operation};
 use tributary_types::{Amount, AssetId, ChainId, InstitutionId};
 
-use super::{Workload, owner_of};
-use crate::cluster::{BANK, POUND, SHOPS, institution_key};
+use super::{Workload, asset_of, owner_of};
+use crate::cluster::{BANK, SHOPS, institution_key};
 use crate::orders::{Item, Order};
 use crate::stage::Stage;
 
@@ -24,14 +24,15 @@ impl Workload {
         let mut orders = Vec::new();
         for (account, name) in merchants {
             let float = self.float();
-            let open = OpenMerchant { account, name, asset: POUND, float };
+            let open = OpenMerchant { account, name, asset: asset_of(account), float };
             let action = Action::OpenMerchant(open);
             orders.push(self.operation(stage, stage.cluster.hf, account.institution(), action));
         }
         let users: Vec<_> = self.directory.users().collect();
         for (chain, number, account) in users {
             let owner = owner_of(chain, number).map(|key| key.public());
-            let action = Action::OpenAccount(OpenAccount { account, asset: POUND, owner });
+            let action =
+                Action::OpenAccount(OpenAccount { account, asset: asset_of(account), owner });
             orders.push(self.operation(stage, chain, account.institution(), action));
         }
         orders
@@ -44,13 +45,13 @@ impl Workload {
         let chain = self.directory.some_chain(&mut self.prng)?;
         let (number, account) = self.directory.next_user(chain, &mut self.prng)?;
         let owner = owner_of(chain, number).map(|key| key.public());
-        let action = Action::OpenAccount(OpenAccount { account, asset: POUND, owner });
+        let action = Action::OpenAccount(OpenAccount { account, asset: asset_of(account), owner });
         Some(self.operation(stage, chain, account.institution(), action))
     }
 
     fn open_merchant(&mut self, stage: &Stage) -> Option<Order> {
         let (account, name) = self.directory.next_merchant(&mut self.prng)?;
-        let open = OpenMerchant { account, name, asset: POUND, float: self.float() };
+        let open = OpenMerchant { account, name, asset: asset_of(account), float: self.float() };
         let action = Action::OpenMerchant(open);
         Some(self.operation(stage, stage.cluster.hf, account.institution(), action))
     }
