@@ -82,20 +82,3 @@ fn flip(input: &mut [u8], at: usize, bits: u8) {
         *byte ^= bits;
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_same_seed_gives_the_same_inputs_and_none_is_too_long() {
-        let inputs = |seed| {
-            let samples = vec![b"some bytes".to_vec(), b"others".to_vec()];
-            let mut mutations = Mutations::new(seed, samples, 12);
-            (0..1_000).map(|_| mutations.next_input()).collect::<Vec<_>>()
-        };
-        assert_eq!(inputs(1), inputs(1));
-        assert_ne!(inputs(1), inputs(2));
-        assert!(inputs(3).iter().all(|input| input.len() <= 12));
-    }
-}

@@ -1,0 +1,262 @@
+//! The checker: pure, from a [`History`] to what is wrong with it.
+//!
+//! | rule | what it says |
+//! | --- | --- |
+//! | `definite` | every id that was submitted has a definite outcome in the end |
+//! | `acknowledged` | what a client was told is what became of the id, at the same place |
+//! | `once` | totals and histories are exactly those of the committed ids |
+//! | `forward` | of two reads, the later one shows no smaller total |
+//! | `current` | a read shows all that was acknowledged before, and nothing not asked for yet |
+//! | `order` | payments of one payer stand in the order in which they were made |
+//! | `books` | the books of all chains balance |
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tributary_client::PaymentId;
+
+use crate::history::{Answer, Fate, History, Kind, Micros, PAID, Place, Read, Subject, Submission};
+
+/// Something that must not be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// The rule, as in the table.
+    pub rule: &'static str,
+    /// What was found.
+    pub found: String,
+}
+
+/// What breaks one rule.
+type Rule = fn(&History) -> Vec<String>;
+
+/// Checks every rule.
+#[must_use]
+pub fn check(history: &History) -> Vec<Violation> {
+    let rules: [(&'static str, Rule); 7] = [
+        ("definite", definite),
+        ("acknowledged", acknowledged),
+        ("once", once),
+        ("forward", forward),
+        ("current", current),
+        ("order", order),
+        ("books", |history| history.books.iter().cloned().collect()),
+    ];
+    let violations = rules.iter().flat_map(|(rule, check)| {
+        check(history).into_iter().map(|found| Violation { rule, found })
+    });
+    violations.collect()
+}
+
+/// The first submission of each id.
+fn by_id(history: &History) -> BTreeMap<PaymentId, &Submission> {
+    let mut first: BTreeMap<PaymentId, &Submission> = BTreeMap::new();
+    for submission in &history.submissions {
+        let earliest = first.entry(submission.id).or_insert(submission);
+        if submission.invoked < earliest.invoked {
+            *earliest = submission;
+        }
+    }
+    first
+}
+
+fn committed(history: &History) -> impl Iterator<Item = (&Submission, Place)> {
+    by_id(history).into_iter().filter_map(|(id, submission)| match history.fates.get(&id) {
+        Some(Fate::Committed(place)) => Some((submission, *place)),
+        _ => None,
+    })
+}
+
+fn definite(history: &History) -> Vec<String> {
+    let undecided = by_id(history).into_keys().filter_map(|id| match history.fates.get(&id) {
+        Some(Fate::Undecided(why)) => Some(format!("{id}: {why}")),
+        None => Some(format!("{id}: nobody knows it")),
+        Some(Fate::Committed(_) | Fate::Refused(_)) => None,
+    });
+    undecided.collect()
+}
+
+fn acknowledged(history: &History) -> Vec<String> {
+    let mut found = Vec::new();
+    for Submission { id, answer, .. } in &history.submissions {
+        let fate = history.fates.get(id);
+        let holds = match (answer, fate) {
+            (Answer::Committed(told), Some(Fate::Committed(place))) => told == place,
+            (Answer::Committed(_), _) => false,
+            (Answer::Refused(_), Some(Fate::Committed(_))) => false,
+            _ => true,
+        };
+        if !holds {
+            found.push(format!("{id}: told {answer:?}, in the end {fate:?}"));
+        }
+    }
+    found
+}
+
+fn once(history: &History) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut differs = |what: String, expected: u128, shown: u128| {
+        if expected != shown {
+            found.push(format!("{what} is {shown}, the committed ids come to {expected}"));
+        }
+    };
+    let sum = |wanted: &dyn Fn(&Submission) -> bool| -> u128 {
+        committed(history).filter(|(one, _)| wanted(one)).map(|(one, _)| one.amount).sum()
+    };
+    for (number, payer) in history.payers.iter().enumerate() {
+        let of = |kind| sum(&|one| one.payer == number && one.kind == kind);
+        differs(format!("debits of payer {number}"), of(Kind::Payment), payer.debits);
+        let credits = payer.opening + of(Kind::Refund);
+        differs(format!("credits of payer {number}"), credits, payer.credits);
+    }
+    for (number, merchant) in history.merchants.iter().enumerate() {
+        let of = |kind| sum(&|one| one.merchant == number && one.kind == kind);
+        differs(format!("received by merchant {number}"), of(Kind::Payment), merchant.received);
+        differs(format!("refunded by merchant {number}"), of(Kind::Refund), merchant.refunded);
+        let count = committed(history).filter(|(one, _)| one.merchant == number).count();
+        let shown = u128::from(merchant.payments);
+        differs(format!("payments of merchant {number}"), count as u128, shown);
+    }
+    found.extend(histories(history));
+    found
+}
+
+/// Each committed id stands once in its payer's history, and no other does.
+fn histories(history: &History) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut expected: BTreeSet<(usize, PaymentId, Place)> =
+        committed(history).map(|(one, place)| (one.payer, one.id, place)).collect();
+    for (payer, end) in history.payers.iter().enumerate() {
+        for &(id, place) in &end.committed {
+            if !expected.remove(&(payer, id, place)) {
+                found.push(format!("{id} stands at {place:?} of payer {payer}: unknown or twice"));
+            }
+        }
+    }
+    let missing = expected.iter().map(|(payer, id, place)| {
+        format!("{id} was committed at {place:?}, the history of payer {payer} lacks it")
+    });
+    found.extend(missing);
+    found
+}
+
+/// Reads of one subject, by when they were asked.
+fn reads_by_subject(history: &History) -> BTreeMap<Subject, Vec<&Read>> {
+    let mut reads: BTreeMap<Subject, Vec<&Read>> = BTreeMap::new();
+    for read in &history.reads {
+        reads.entry(read.subject).or_default().push(read);
+    }
+    reads.values_mut().for_each(|reads| reads.sort_by_key(|read| read.invoked));
+    reads
+}
+
+fn forward(history: &History) -> Vec<String> {
+    let mut found = Vec::new();
+    for (subject, reads) in reads_by_subject(history) {
+        let mut done = reads.clone();
+        done.sort_by_key(|read| read.completed);
+        let mut done = done.into_iter().peekable();
+        let mut least: BTreeMap<&str, u128> = BTreeMap::new();
+        for read in reads {
+            while let Some(earlier) = done.next_if(|earlier| earlier.completed < read.invoked) {
+                for (name, total) in &earlier.totals {
+                    let known = least.entry(name).or_default();
+                    *known = (*known).max(*total);
+                }
+            }
+            for (name, total) in &read.totals {
+                if let Some(known) = least.get(name).filter(|known| *known > total) {
+                    found.push(format!("{name} of {subject:?} went from {known} to {total}"));
+                }
+            }
+        }
+    }
+    found
+}
+
+fn current(history: &History) -> Vec<String> {
+    let ids = by_id(history);
+    let acknowledged = first_acknowledged(history);
+    let mut found = Vec::new();
+    for read in &history.reads {
+        let Some(&shown) = read.totals.get(PAID) else { continue };
+        let of_subject = |one: &&Submission| match read.subject {
+            Subject::Payer(number) => one.payer == number,
+            Subject::Merchant(number) => one.merchant == number,
+        };
+        let payments = ids.values().copied().filter(|one| one.kind == Kind::Payment);
+        let (mut least, mut most) = (0, 0);
+        for payment in payments.filter(of_subject) {
+            if acknowledged.get(&payment.id).is_some_and(|(at, _)| *at < read.invoked) {
+                least += payment.amount;
+            }
+            if payment.invoked <= read.completed {
+                most += payment.amount;
+            }
+        }
+        if !(least..=most).contains(&shown) {
+            let subject = read.subject;
+            found.push(format!("{subject:?} showed {shown} paid, must be {least} to {most}"));
+        }
+    }
+    found
+}
+
+/// When each committed id was first told to be so, and its place.
+fn first_acknowledged(history: &History) -> BTreeMap<PaymentId, (Micros, Place)> {
+    let mut first: BTreeMap<PaymentId, (Micros, Place)> = BTreeMap::new();
+    for submission in &history.submissions {
+        let Answer::Committed(place) = submission.answer else { continue };
+        let told = first.entry(submission.id).or_insert((submission.completed, place));
+        told.0 = told.0.min(submission.completed);
+    }
+    first
+}
+
+fn order(history: &History) -> Vec<String> {
+    let acknowledged = first_acknowledged(history);
+    let mut by_payer: BTreeMap<usize, Vec<(&Submission, Micros, Place)>> = BTreeMap::new();
+    for (id, submission) in by_id(history) {
+        if let (Kind::Payment, Some((told, place))) = (submission.kind, acknowledged.get(&id)) {
+            by_payer.entry(submission.payer).or_default().push((submission, *told, *place));
+        }
+    }
+    let mut found = Vec::new();
+    for (payer, payments) in by_payer {
+        let (mut asked, mut told) = (payments.clone(), payments);
+        asked.sort_by_key(|(submission, ..)| submission.request);
+        found.extend(asked.windows(2).filter_map(|pair| within_request(payer, pair)));
+        asked.sort_by_key(|(submission, ..)| submission.invoked);
+        told.sort_by_key(|(_, told, _)| *told);
+        let mut told = told.into_iter().peekable();
+        let mut last: Option<(PaymentId, Place)> = None;
+        for (submission, _, place) in asked {
+            while let Some((earlier, _, place)) =
+                told.next_if(|(_, at, _)| *at < submission.invoked)
+            {
+                if last.is_none_or(|(_, known)| known < place) {
+                    last = Some((earlier.id, place));
+                }
+            }
+            if let Some((before, known)) = last.filter(|(_, known)| *known >= place) {
+                let id = submission.id;
+                found.push(format!(
+                    "payer {payer}: {id} at {place:?} was made after {before} at {known:?}"
+                ));
+            }
+        }
+    }
+    found
+}
+
+/// Two neighbours of one request stand in its order.
+fn within_request(payer: usize, pair: &[(&Submission, Micros, Place)]) -> Option<String> {
+    let [(one, _, first), (two, _, second)] = pair else { return None };
+    let breaks = one.request.0 == two.request.0 && first >= second;
+    breaks.then(|| {
+        let (one, two) = (one.id, two.id);
+        format!("payer {payer}: {two} at {second:?} follows {one} at {first:?} in one request")
+    })
+}
+
+#[cfg(test)]
+#[path = "checker_tests.rs"]
+mod tests;

@@ -1,0 +1,121 @@
+//! When faults have stopped: what became of every id, and what the cluster's
+//! accounts say.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use tokio::task::JoinSet;
+use tributary_client::{Client, Located, OutcomeCode, PaymentId, PaymentKind, Verdict};
+
+use crate::history::{Fate, History, MerchantEnd, PayerEnd, Submission};
+use crate::workload::{Parties, place};
+
+/// How long a cluster without faults may take to decide everything.
+const DECIDED_WITHIN: Duration = Duration::from_secs(120);
+/// How long it may take to settle.
+const SETTLED_WITHIN: Duration = Duration::from_secs(120);
+/// Ids that are asked for at the same time.
+const ASKED_MAX: usize = 64;
+/// Between two questions about one id.
+const POLL: Duration = Duration::from_millis(100);
+/// Entries of one page of a history.
+const PAGE: u32 = 1_000;
+
+/// Adds the end to a history.
+///
+/// # Errors
+/// If the cluster does not answer although nothing disturbs it any more.
+pub async fn conclude(client: &Client, parties: &Parties, history: &mut History) -> Result<()> {
+    history.fates = fates(client, parties, history).await?;
+    let settling = client.with_deadline(SETTLED_WITHIN);
+    settling.settled().await.context("statements do not reach the HF chain")?;
+    history.books = client.books().await.err().map(|error| error.to_string());
+    for payer in &parties.payers {
+        let view = client.account(*payer).await?.context("a payer's account is gone")?.value;
+        let end = PayerEnd {
+            opening: Parties::opening(),
+            debits: view.debits.get(),
+            credits: view.credits.get(),
+            committed: committed(client, *payer).await?,
+        };
+        history.payers.push(end);
+    }
+    for merchant in &parties.merchants {
+        let report = client.merchant(*merchant).await?.context("a merchant is gone")?;
+        let view = report.merchant.value;
+        history.merchants.push(MerchantEnd {
+            received: view.received.get(),
+            refunded: view.refunded.get(),
+            payments: view.payments,
+        });
+    }
+    Ok(())
+}
+
+/// Payments and refunds in a payer's history, without its opening money.
+async fn committed(
+    client: &Client,
+    payer: tributary_client::AccountId,
+) -> Result<Vec<(PaymentId, crate::history::Place)>> {
+    let chain = client.chain_of(payer);
+    let (mut found, mut before) = (Vec::new(), None);
+    loop {
+        let page = client.history(chain, payer, before, PAGE).await?;
+        let Some(last) = page.last() else { return Ok(found) };
+        before = Some(last.position);
+        let wanted = page.iter().filter(|entry| {
+            entry.receipt.code == OutcomeCode::Committed && entry.payment.kind != PaymentKind::Issue
+        });
+        found.extend(wanted.map(|entry| (entry.payment.id, place(chain, entry.position))));
+    }
+}
+
+async fn fates(
+    client: &Client,
+    parties: &Parties,
+    history: &History,
+) -> Result<BTreeMap<PaymentId, Fate>> {
+    let by_id: BTreeMap<PaymentId, &Submission> =
+        history.submissions.iter().map(|one| (one.id, one)).collect();
+    let (mut asking, mut fates) = (JoinSet::new(), BTreeMap::new());
+    for submission in by_id.into_values() {
+        if asking.len() == ASKED_MAX
+            && let Some(found) = asking.join_next().await
+        {
+            let (id, fate): (PaymentId, Fate) = found?;
+            fates.insert(id, fate);
+        }
+        let (client, parties, one) = (client.clone(), parties.clone(), submission.clone());
+        asking.spawn(async move { (one.id, fate(&client, &parties, &one).await) });
+    }
+    while let Some(found) = asking.join_next().await {
+        let (id, fate) = found?;
+        fates.insert(id, fate);
+    }
+    Ok(fates)
+}
+
+/// Asks for an id until the answer is definite; one that no chain has seen is
+/// submitted again, as its client would.
+async fn fate(client: &Client, parties: &Parties, one: &Submission) -> Fate {
+    let committed = |at: Located| Fate::Committed(place(at.chain, at.position));
+    let begin = Instant::now();
+    let mut last = String::new();
+    while begin.elapsed() < DECIDED_WITHIN {
+        match client.payment(one.id).await.map(|report| report.verdict) {
+            Ok(Verdict::Committed(at)) => return committed(at),
+            Ok(Verdict::Refused(at)) => return Fate::Refused(at.receipt.code.to_string()),
+            Ok(Verdict::NeverExecuted) => return Fate::Refused("never executed".to_owned()),
+            Ok(Verdict::Pending(at)) => last = at.receipt.code.to_string(),
+            Ok(Verdict::NotSeen { .. }) => {
+                "not seen".clone_into(&mut last);
+                client.pay(&[parties.draft(one)]).await;
+                continue;
+            }
+            Err(error) => last = error.to_string(),
+        }
+        tokio::time::sleep(POLL).await;
+    }
+    Fate::Undecided(last)
+}

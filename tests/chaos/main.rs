@@ -1,0 +1,166 @@
+//! Chaos: a cluster of real processes under load while things break, and a
+//! proof from what clients saw that nothing was lost, doubled or reordered.
+//!
+//! ```text
+//! chaos [--minutes M | --seconds S] [--seed N]
+//!
+//!  payers and readers ──▶ history ──▶ checker ──▶ violations
+//!         │                  ▲
+//!     processes ◀── nemesis  └── what the cluster says when it is over
+//! ```
+//!
+//! The seed chooses faults and payments; when exactly they meet, the machine
+//! decides, so a seed repeats the kind of a run, not the run. `sim` is what
+//! replays. See [`checker`] for the rules and [`nemesis`] for the faults.
+
+mod checker;
+mod history;
+
+mod cluster;
+mod ending;
+mod nemesis;
+mod system;
+mod workload;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use tributary_client::{Client, ClientConfig};
+
+use cluster::Cluster;
+use history::{Answer, History};
+use nemesis::Nemesis;
+use workload::{Log, Parties};
+
+/// Connections that clients share.
+const CONNECTIONS: usize = 4;
+/// The node whose disk can be full, and how large it is.
+const CONFINED_NODE: &str = "shard-3";
+const CONFINED_MIB: u32 = 2_048;
+/// How long a cluster without faults may take until it answers again.
+const HEALED_WITHIN: Duration = Duration::from_secs(60);
+/// Violations that are printed.
+const SHOWN_MAX: usize = 20;
+
+/// Breaks things in a cluster under load and checks what its clients saw.
+#[derive(Debug, Parser)]
+#[command(name = "chaos")]
+struct Arguments {
+    /// Minutes of faults.
+    #[arg(long, default_value_t = 1.0)]
+    minutes: f64,
+    /// Seconds of faults, instead of minutes.
+    #[arg(long)]
+    seconds: Option<f64>,
+    /// Chooses faults and payments.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Where the programs are; by default beside this one.
+    #[arg(long)]
+    programs: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let isolated = system::isolate();
+    match run(&arguments, isolated) {
+        Ok(0) => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Number of violations.
+fn run(arguments: &Arguments, isolated: bool) -> Result<usize> {
+    let own = std::env::current_exe()?;
+    let beside = own.parent().context("this program lies in a folder")?.to_owned();
+    let mut cluster = Cluster::up(arguments.programs.as_ref().unwrap_or(&beside))?;
+    if isolated {
+        cluster.stop()?;
+        if let Err(error) = cluster.confine(CONFINED_NODE, CONFINED_MIB) {
+            eprintln!("no full disks: {error:#}");
+        }
+        cluster.start()?;
+    }
+    println!("not available: loss and delay (netem), clock offsets (libfaketime)");
+    let outcome = disturb(&cluster, arguments, isolated);
+    if !matches!(outcome, Ok(0)) {
+        eprintln!("{}", cluster.logs());
+    }
+    outcome
+}
+
+fn disturb(cluster: &Cluster, arguments: &Arguments, isolated: bool) -> Result<usize> {
+    let seconds = arguments.seconds.unwrap_or(arguments.minutes * 60.0);
+    let (length, begin) = (Duration::from_secs_f64(seconds), Instant::now());
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let (clients, parties) = runtime.block_on(prepare(cluster))?;
+    let log = Arc::new(Log::new());
+    let mut tasks = {
+        let _inside = runtime.enter();
+        workload::start(&clients, &parties, &log, arguments.seed)
+    };
+    let is_over = AtomicBool::new(false);
+    let mut nemesis = Nemesis::new(cluster, arguments.seed, isolated, &is_over);
+    std::thread::scope(|scope| {
+        let working = scope.spawn(|| nemesis.run());
+        let deadline = Instant::now() + length;
+        while let Some(left) = deadline.checked_duration_since(Instant::now()) {
+            std::thread::park_timeout(left);
+        }
+        is_over.store(true, Ordering::Relaxed);
+        working.thread().unpark();
+    });
+    log.stop.store(true, Ordering::Relaxed);
+    cluster.start().context("the cluster does not recover")?;
+    let mut history = runtime.block_on(async {
+        while tasks.join_next().await.is_some() {}
+        std::mem::take(&mut *log.history.lock().unwrap_or_else(PoisonError::into_inner))
+    });
+    let client = clients[0].with_deadline(HEALED_WITHIN);
+    runtime.block_on(ending::conclude(&client, &parties, &mut history))?;
+    let violations = checker::check(&history);
+    report(&history, &nemesis, begin.elapsed());
+    for violation in violations.iter().take(SHOWN_MAX) {
+        println!("violated: {}: {}", violation.rule, violation.found);
+    }
+    println!("violations: {}", violations.len());
+    Ok(violations.len())
+}
+
+async fn prepare(cluster: &Cluster) -> Result<(Vec<Client>, Parties)> {
+    let path = cluster.directory().join("client.toml");
+    let mut clients = Vec::new();
+    for _ in 0..CONNECTIONS {
+        clients.push(Client::connect(ClientConfig::load(&path)?).await?);
+    }
+    let parties = Parties::open(&clients[0]).await?;
+    Ok((clients, parties))
+}
+
+fn report(history: &History, nemesis: &Nemesis<'_>, took: Duration) {
+    let answered = |wanted: fn(&Answer) -> bool| {
+        history.submissions.iter().filter(|one| wanted(&one.answer)).count()
+    };
+    let committed =
+        history.fates.values().filter(|fate| matches!(fate, history::Fate::Committed(_))).count();
+    println!("seconds: {:.0}", took.as_secs_f64());
+    for (what, count) in &nemesis.done {
+        println!("{what}: {count}");
+    }
+    println!("submissions: {}", history.submissions.len());
+    println!("ids: {}, committed in the end: {committed}", history.fates.len());
+    println!("acknowledged at once: {}", answered(|answer| matches!(answer, Answer::Committed(_))));
+    println!("pending at first: {}", answered(|answer| *answer == Answer::Pending));
+    println!("refused: {}", answered(|answer| matches!(answer, Answer::Refused(_))));
+    println!("without an answer: {}", answered(|answer| matches!(answer, Answer::Unanswered(_))));
+    println!("reads: {}", history.reads.len());
+}

@@ -1,0 +1,207 @@
+//! Whoever breaks things: every few seconds one fault, chosen by the seed, that
+//! passes by itself after a while.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use rand::rngs::SmallRng;
+use rand::{RngExt as _, SeedableRng as _};
+
+use crate::cluster::{Cluster, run};
+use crate::system::{Direction, cut};
+
+/// Pause between two faults, in milliseconds.
+const QUIET_MS: std::ops::Range<u64> = 500..3_500;
+/// How long a fault lasts that does not pass at once, in milliseconds.
+const LASTING_MS: std::ops::Range<u64> = 1_000..5_000;
+/// The file that fills a disk.
+const FILLER: &str = "filler";
+
+/// What is done, with how often it may be drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fault {
+    /// SIGKILL of one process.
+    Kill,
+    /// SIGKILL of a shard node and the HF node beside it.
+    KillNode,
+    /// SIGKILL of two processes of any kind and SIGSTOP of a third.
+    Several,
+    /// SIGKILL of everything but the supervisor.
+    KillAll,
+    /// SIGSTOP of one process, and SIGCONT.
+    Pause,
+    /// What is for a process, or what it sends, is lost; or both.
+    Partition,
+    /// The disk of one node is full.
+    FullDisk,
+}
+
+const FAULTS: [(Fault, u32); 7] = [
+    (Fault::Kill, 8),
+    (Fault::KillNode, 3),
+    (Fault::Several, 3),
+    (Fault::KillAll, 1),
+    (Fault::Pause, 6),
+    (Fault::Partition, 6),
+    (Fault::FullDisk, 2),
+];
+
+/// The one who does it.
+pub struct Nemesis<'a> {
+    cluster: &'a Cluster,
+    random: SmallRng,
+    faults: Vec<(Fault, u32)>,
+    until: &'a AtomicBool,
+    /// How often each fault was done.
+    pub done: BTreeMap<String, u64>,
+}
+
+impl<'a> Nemesis<'a> {
+    /// Works until `until` is set; partitions only where they are possible.
+    pub fn new(cluster: &'a Cluster, seed: u64, partitions: bool, until: &'a AtomicBool) -> Self {
+        let possible = |(fault, _): &(Fault, u32)| match fault {
+            Fault::Partition => partitions,
+            Fault::FullDisk => cluster.confined.is_some(),
+            _ => true,
+        };
+        let faults = FAULTS.into_iter().filter(possible).collect();
+        let random = SmallRng::seed_from_u64(seed);
+        Self { cluster, random, faults, until, done: BTreeMap::new() }
+    }
+
+    /// Breaks things; on return everything is whole again but for what
+    /// restarts.
+    pub fn run(&mut self) {
+        while !self.until.load(Ordering::Relaxed) {
+            let quiet = self.random.random_range(QUIET_MS);
+            self.wait(quiet);
+            let fault = self.draw();
+            self.strike(fault);
+        }
+        for name in self.cluster.processes() {
+            self.cluster.signal(&name, Signal::SIGCONT);
+        }
+    }
+
+    fn draw(&mut self) -> Fault {
+        let total: u32 = self.faults.iter().map(|(_, weight)| weight).sum();
+        let mut drawn = self.random.random_range(0..total);
+        for (fault, weight) in &self.faults {
+            match drawn.checked_sub(*weight) {
+                Some(rest) => drawn = rest,
+                None => return *fault,
+            }
+        }
+        Fault::Kill
+    }
+
+    fn strike(&mut self, fault: Fault) {
+        match fault {
+            Fault::Kill => {
+                let name = self.any();
+                self.kill(&name);
+            }
+            Fault::KillNode => {
+                let number = self.random.random_range(1..=3);
+                for role in ["shard", "hf"] {
+                    self.kill(&format!("{role}-{number}"));
+                }
+            }
+            Fault::Several => {
+                let names = [self.any(), self.any(), self.any()];
+                self.kill(&names[0]);
+                self.kill(&names[1]);
+                self.pause(&names[2]);
+            }
+            Fault::KillAll => self.cluster.processes().iter().for_each(|name| self.kill(name)),
+            Fault::Pause => {
+                let name = self.any();
+                self.pause(&name);
+            }
+            Fault::Partition => self.partition(),
+            Fault::FullDisk => self.fill_disk(),
+        }
+    }
+
+    fn any(&mut self) -> String {
+        let mut names = self.cluster.processes();
+        names.swap_remove(self.random.random_range(0..names.len()))
+    }
+
+    fn kill(&mut self, name: &str) {
+        if self.cluster.signal(name, Signal::SIGKILL) {
+            self.note("kills", name);
+        }
+    }
+
+    fn pause(&mut self, name: &str) {
+        if self.cluster.signal(name, Signal::SIGSTOP) {
+            self.note("pauses", name);
+            self.last();
+            self.cluster.signal(name, Signal::SIGCONT);
+        }
+    }
+
+    fn partition(&mut self) {
+        let names = self.cluster.processes();
+        let mut ports: Vec<_> =
+            names.iter().filter_map(|name| Some((name, self.cluster.port(name)?))).collect();
+        let (name, port) = ports.swap_remove(self.random.random_range(0..ports.len()));
+        let ways: &[Direction] = match self.random.random_range(0..3) {
+            0 => &[Direction::To],
+            1 => &[Direction::From],
+            _ => &[Direction::To, Direction::From],
+        };
+        let all = |verb| ways.iter().try_for_each(|way| cut(verb, port, *way));
+        match all("add") {
+            Ok(()) => {
+                self.note("partitions", &format!("{name} {ways:?}"));
+                self.last();
+            }
+            Err(error) => eprintln!("{error:#}"),
+        }
+        if let Err(error) = all("del") {
+            eprintln!("{error:#}");
+        }
+    }
+
+    /// Fills what is left of the confined node's disk, and frees it again.
+    fn fill_disk(&mut self) {
+        let Some(data) = &self.cluster.confined else { return };
+        let filler: PathBuf = data.join(FILLER);
+        let output = format!("of={}", filler.display());
+        // It ends with an error when the disk is full: that is what is wanted.
+        run(Command::new("dd").args(["if=/dev/zero", "bs=1M", &output])).err();
+        self.note("full disks", &data.display().to_string());
+        self.last();
+        if let Err(error) = std::fs::remove_file(&filler) {
+            eprintln!("{}: {error}", filler.display());
+        }
+    }
+
+    fn note(&mut self, what: &str, whom: &str) {
+        println!("{what}: {whom}");
+        *self.done.entry(what.to_owned()).or_default() += 1;
+    }
+
+    fn last(&mut self) {
+        let lasting = self.random.random_range(LASTING_MS);
+        self.wait(lasting);
+    }
+
+    /// Waits, but not beyond the end.
+    fn wait(&self, milliseconds: u64) {
+        let deadline = Instant::now() + Duration::from_millis(milliseconds);
+        while !self.until.load(Ordering::Relaxed) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            std::thread::park_timeout(left);
+        }
+    }
+}
