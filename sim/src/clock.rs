@@ -31,13 +31,21 @@ impl Clock {
     /// What both clocks show at `now_us` in a process that began at `began_us`.
     #[must_use]
     pub fn now(&self, now_us: u64, began_us: u64) -> Now {
-        let wall = self.elapsed_ms(now_us).saturating_add_signed(self.offset_ms);
-        Now { wall: START.plus_ms(wall), monotonic_ms: self.elapsed_ms(now_us - began_us) }
+        let right = START.plus_ms(self.elapsed_ms(now_us)).get();
+        Now {
+            wall: TimeMs::new(right.saturating_add_signed(self.offset_ms)),
+            monotonic_ms: self.elapsed_ms(now_us - began_us),
+        }
     }
 
-    /// The wall clock is set wrong by this much.
-    pub const fn jump(&mut self, offset_ms: i64) {
-        self.offset_ms = offset_ms;
+    /// The wall clock is set wrong: by up to `most_ms`, to the beginning of
+    /// time, or to its end.
+    pub fn jump(&mut self, most_ms: u64, prng: &mut Prng) {
+        self.offset_ms = match prng.below(8) {
+            0 => i64::MIN,
+            1 => i64::MAX,
+            _ => signed(prng, most_ms),
+        };
     }
 
     /// Somebody sets the clock right; it drifts on.
@@ -52,7 +60,7 @@ impl Clock {
 }
 
 /// A number from `-most` to `most`.
-pub(crate) fn signed(prng: &mut Prng, most: u64) -> i64 {
+fn signed(prng: &mut Prng, most: u64) -> i64 {
     let most = i64::try_from(most).unwrap_or(i64::MAX / 2);
     let drawn = prng.below(most.unsigned_abs() * 2 + 1);
     i64::try_from(drawn).unwrap_or(i64::MAX) - most

@@ -167,6 +167,7 @@ impl Hosted {
             Reply::Overloaded { retry_after_ms } => Answer::Overloaded { retry_after_ms },
             Reply::Refused(_) | Reply::TooLarge { .. } => Answer::Refused,
         };
+        stage.trace.count(kind_of(&answer));
         stage.answer(place, to, call, answer);
     }
 
@@ -199,6 +200,20 @@ fn first_bytes(header: &Header) -> u64 {
     let mut bytes = [0; 8];
     bytes.copy_from_slice(&header.state_root.as_bytes()[..8]);
     u64::from_be_bytes(bytes)
+}
+
+/// A name for a kind of answer.
+const fn kind_of(answer: &Answer) -> &'static str {
+    match answer {
+        Answer::Receipts { .. } => "answer: receipts",
+        Answer::Delivered(_) => "answer: delivered",
+        Answer::Outgoing(_) => "answer: outgoing",
+        Answer::Cursor { .. } => "answer: cursor",
+        Answer::NotLeader(_) => "answer: not leader",
+        Answer::Unknown => "answer: unknown",
+        Answer::Overloaded { .. } => "answer: overloaded",
+        Answer::Refused => "answer: refused",
+    }
 }
 
 /// A name for why a delivery was refused.

@@ -69,6 +69,13 @@ pub enum Event {
         /// Where.
         node: u16,
     },
+    /// A node process that was asked to stop saves what it has.
+    Leave {
+        /// Where.
+        node: u16,
+        /// In which life.
+        life: u64,
+    },
     /// A node process that was asked to stop ends.
     End {
         /// Where.
@@ -174,6 +181,7 @@ impl Event {
             Self::Fault(index) => (15, *index as u64),
             Self::Over(_) => (16, 0),
             Self::Inspect => (17, 0),
+            Self::Leave { node, .. } => (18, place(*node, 0)),
         }
     }
 }

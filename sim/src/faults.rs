@@ -5,7 +5,6 @@
 //! clock of a chain is far off at a time, and no more replicas are lost for
 //! good than a quorum can spare. Everything else may strike all at once.
 
-use crate::clock::signed;
 use crate::event::Event;
 use crate::liars::lying_validator;
 use crate::node::Node;
@@ -193,8 +192,8 @@ impl World {
         let may = cluster.hosted(node).iter().all(|(chain, _)| wild_in(*chain) == 0);
         if cluster.spare() > 0 && may && self.wild_clocks.insert(node) {
             let most_ms = self.stage.scenario.profile.clock.jump_ms_max;
-            let offset_ms = signed(&mut self.fault_prng, most_ms);
-            self.with_node(node, |node, _| node.clock.jump(offset_ms));
+            let mut prng = self.fault_prng.fork_nth("clock", self.stage.now_us);
+            self.with_node(node, |node, _| node.clock.jump(most_ms, &mut prng));
             self.last_for(Lasting::Clock(node));
         }
     }

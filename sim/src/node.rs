@@ -146,7 +146,16 @@ impl Node {
             self.input(chain, stage, |hosted, _| hosted.replica.handle_resign());
         }
         let wait_us = stage.process_prng.between(RESIGN_WAIT_US_MAX / 10, RESIGN_WAIT_US_MAX);
-        stage.after(wait_us, Event::End { node: self.number, life: self.life });
+        let (node, life) = (self.number, self.life);
+        stage.after(wait_us / 2, Event::Leave { node, life });
+        stage.after(wait_us, Event::End { node, life });
+    }
+
+    /// Leaders have had time to hand over: what was executed is saved.
+    pub fn leave(&mut self, stage: &mut Stage) {
+        for chain in self.chains() {
+            self.input(chain, stage, |hosted, _| hosted.replica.handle_checkpoint_wanted());
+        }
     }
 
     /// A thread has waited long enough.

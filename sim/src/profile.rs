@@ -117,6 +117,9 @@ pub struct Liars {
     pub client: Chance,
 }
 
+/// Adds one kind of fault to a profile.
+type Addition = fn(Profile) -> Profile;
+
 /// Names that [`Profile::named`] knows.
 pub const PROFILES: [&str; 7] = ["none", "network", "disk", "crash", "clock", "liars", "all"];
 
@@ -175,7 +178,7 @@ impl Profile {
     pub fn random(prng: &mut Prng) -> Self {
         let half = Chance::percent(60);
         let mut profile = Self::none();
-        let kinds: [(&str, fn(Self) -> Self); 5] = [
+        let kinds: [(&str, Addition); 5] = [
             ("network", Self::with_network),
             ("disk", Self::with_disk),
             ("crash", Self::with_crashes),

@@ -26,7 +26,9 @@ pub struct Scenario {
     pub shared_nodes: bool,
     /// What goes wrong.
     pub profile: Profile,
-    /// Virtual time with faults; healing comes on top.
+    /// Virtual time before the first fault strikes.
+    pub quiet_ms: u64,
+    /// Virtual time until the faults end; healing comes on top.
     pub faulty_ms: u64,
     /// Rules of execution.
     pub parameters: Parameters,
@@ -88,6 +90,7 @@ impl Scenario {
             shared_nodes,
             profile: given.profile.clone().unwrap_or(drawn),
             faulty_ms: given.faulty_ms.unwrap_or_else(|| load.between(10, 40) * 1_000),
+            quiet_ms: if load.happens(Chance::percent(30)) { 0 } else { 3_000 },
             parameters: parameters(&mut root.fork("parameters")),
             limits: limits(&mut root.fork("limits")),
             tick_ms: shape.between(2, 5) * 10,

@@ -13,8 +13,6 @@ use crate::scenario::Scenario;
 use crate::stage::Stage;
 use crate::trace::Place;
 
-/// Faults begin when the first accounts are open.
-const FAULTS_BEGIN_US: u64 = 3_000_000;
 /// Virtual time within which everything must be well after the faults.
 pub const HEAL_US_MAX: u64 = 60_000_000;
 /// How often everything that is bounded is looked at.
@@ -108,7 +106,7 @@ impl World {
     /// The first violation.
     pub fn run(&mut self) -> Result<(), Violation> {
         let faulty_us = self.stage.scenario.faulty_ms * 1_000;
-        self.run_until(FAULTS_BEGIN_US.min(faulty_us))?;
+        self.run_until(self.stage.scenario.quiet_ms * 1_000)?;
         self.arm_faults();
         self.run_until(faulty_us)?;
         self.heal();
@@ -174,6 +172,10 @@ impl World {
                 self.in_life(node, None, again, |node, stage| {
                     node.call(chain, from, call, ask, stage)
                 });
+            }
+            Event::Leave { node, life } => {
+                let again = Event::Leave { node, life };
+                self.in_life(node, Some(life), again, Node::leave);
             }
             Event::Start { node } => self.with_node(node, Node::start),
             Event::End { node, life } => self.with_node(node, |node, stage| {
