@@ -34,10 +34,10 @@ pub fn owner_of(chain: ChainId, number: u64) -> Option<SigningKey> {
     Some(owner_key(u32::from(chain.get()) << 16 | number))
 }
 
-/// What an account is opened with: one of three holds euros.
+/// What an account is opened with: about one of four holds euros.
 #[must_use]
 pub fn asset_of(account: AccountId) -> AssetId {
-    if account.get().is_multiple_of(3) { EURO } else { POUND }
+    if account.get().is_multiple_of(4) { EURO } else { POUND }
 }
 
 /// Every user that may ever be opened, with its chain.
