@@ -16,6 +16,7 @@ mod fix;
 mod lines;
 mod readme;
 mod repository;
+mod sabotage;
 mod setup;
 mod source;
 mod test;
@@ -51,6 +52,8 @@ enum Chore {
     Fix,
     /// Count the lines of Rust per crate
     Lines,
+    /// Put known bugs into a copy of the code: does the simulator find each?
+    Sabotage(sabotage::Options),
 }
 
 fn main() -> ExitCode {
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
         Chore::Tidy => tidy::run(),
         Chore::Fix => fix::run(),
         Chore::Lines => lines::run(),
+        Chore::Sabotage(options) => sabotage::run(&options),
     };
     finish(outcome)
 }
