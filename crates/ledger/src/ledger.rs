@@ -234,10 +234,11 @@ impl Ledger {
         let channels = &self.core.channels;
         let source = delivery.source();
         let inbox = channels.inbox(source).ok_or(InboxError::UnknownSource(source))?;
-        let acknowledges = channels.outbox(source).is_some_and(|outbox| {
-            let received = delivery.leaf.received_sequence;
-            (outbox.acknowledged_sequence() + 1..=outbox.sent_sequence()).contains(&received)
-        });
+        // What it acknowledges may not be executed here yet: others may be
+        // ahead of this replica. It will be when the delivery is.
+        let acknowledges = channels
+            .outbox(source)
+            .is_some_and(|outbox| delivery.leaf.received_sequence > outbox.acknowledged_sequence());
         let is_known = inbox.is_known(delivery) && !acknowledges;
         let known = Admission::Known(inbox.sequence());
         // Two relays bring most things twice: spare the signatures then.

@@ -11,3 +11,12 @@ use crate::seeds::survives;
 fn an_election_while_a_received_state_is_saved_ended_the_process() {
     survives(72);
 }
+
+/// A leader whose own execution was behind that of the others took an
+/// acknowledgement for one that it had, and the relay never brought it again:
+/// with too few acknowledgements a chain settles no more.
+/// (`ledger`: `an_acknowledgement_that_overtakes_execution_is_worth_a_block`)
+#[test]
+fn an_acknowledgement_that_overtook_execution_was_lost() {
+    survives(10_758);
+}

@@ -1,8 +1,9 @@
 //! What happens to whole chains, relays and clocks.
 
 use tributary_chain::channel::DELIVERY_BYTES_MAX;
-use tributary_chain::{AccountStatus, InboxError};
-use tributary_ledger::Ledger;
+use tributary_chain::{AccountStatus, Body, InboxError};
+use tributary_ledger::{Admission, Ledger};
+use tributary_types::codec::decode_exact;
 use tributary_types::{OutcomeCode, PaymentKind};
 
 use crate::harness::{BANK, GBP, HF, Item, ONE, TWO, World, amount, float};
@@ -130,4 +131,22 @@ fn a_stale_route_table_does_no_harm() {
     let wrong_chain = world.block(ONE, vec![batch], Vec::new()).outcomes.receipts[0];
     assert_eq!(wrong_chain.code, OutcomeCode::WrongChain);
     assert_eq!(world.pay_record(TWO, &payment).code, OutcomeCode::Committed);
+}
+
+#[test]
+fn an_acknowledgement_that_overtakes_execution_is_worth_a_block() {
+    let (mut world, _) = World::settled();
+    // Two validators have executed the settlement, a slow leader has not.
+    let (_, before) = world.bodies[&ONE].split_last().unwrap();
+    let mut slow = Ledger::genesis(&world.genesis, ONE).unwrap();
+    for bytes in before {
+        slow.execute(&decode_exact(bytes).unwrap(), Body::root_of_bytes(bytes));
+    }
+    world.carry(ONE, HF).unwrap();
+    let acknowledgement = world.delivery(HF, ONE);
+    assert!(acknowledgement.messages.is_empty());
+    assert_eq!(slow.admit_delivery(&acknowledgement), Ok(Admission::Useful));
+    world.deliver(ONE, acknowledgement.clone()).unwrap();
+    let known = world.ledger(ONE).admit_delivery(&acknowledgement);
+    assert!(matches!(known, Ok(Admission::Known(_))));
 }
