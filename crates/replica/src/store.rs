@@ -7,6 +7,8 @@
 //! Blocks are written without sync: whatever a crash takes is executed again
 //! from checkpoint and log.
 
+use std::ops::RangeInclusive;
+
 use thiserror::Error;
 use tributary_chain::{Certificate, Header};
 use tributary_ledger::Page;
@@ -207,4 +209,15 @@ pub trait BlockStore: Send + Sync {
         time: TimeMs,
         last: BlockHeight,
     ) -> Result<Option<BlockHeight>, StorageFault>;
+
+    /// The lowest run of heights within `within` that have no block, at most to
+    /// its end. Looks at one key for each block before it.
+    ///
+    /// # Errors
+    /// [`StorageFault`].
+    fn first_gap(
+        &self,
+        chain: ChainId,
+        within: RangeInclusive<BlockHeight>,
+    ) -> Result<Option<RangeInclusive<BlockHeight>>, StorageFault>;
 }

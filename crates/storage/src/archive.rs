@@ -4,6 +4,8 @@
 //! bodies. Blocks become durable with the next checkpoint; certificates go
 //! through the write-ahead log (see [`database`](crate::database) for why).
 
+use std::ops::RangeInclusive;
+
 use rocksdb::{Direction, WriteBatch};
 use tributary_chain::{Certificate, Header};
 use tributary_replica::store::{BlockStore, StorageFault, StoredBlock};
@@ -13,7 +15,7 @@ use tributary_types::{BlockHeight, ChainId, TimeMs};
 use crate::database::{Database, Scan, WriteAhead};
 use crate::family::{Family, height_key, height_of};
 use crate::fault::{corrupt, undecodable};
-use crate::search;
+use crate::search::{self, GapSearch};
 
 /// The archive of all chains of a process.
 #[derive(Clone)]
@@ -131,6 +133,19 @@ impl BlockStore for RocksBlocks {
             )?;
             Ok(found)
         })
+    }
+
+    fn first_gap(
+        &self,
+        chain: ChainId,
+        within: RangeInclusive<BlockHeight>,
+    ) -> Result<Option<RangeInclusive<BlockHeight>>, StorageFault> {
+        let mut search = GapSearch::new(&within);
+        let start = height_key(chain, *within.start());
+        self.database.scan(Family::Headers, chain, &start, Direction::Forward, |key, _| {
+            Ok(if search.is_over_at(height_of(key)?) { Scan::Stop } else { Scan::Continue })
+        })?;
+        Ok(search.gap())
     }
 }
 

@@ -8,6 +8,7 @@
 //! traits demand of the process. Deterministic: no clock, no randomness.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tributary_chain::{Certificate, Header};
@@ -19,7 +20,7 @@ use tributary_replica::store::{
 use tributary_types::{BlockHeight, ChainId, TimeMs};
 
 use crate::log::LogRecord;
-use crate::search;
+use crate::search::{self, GapSearch};
 
 /// Bytes that an entry counts for beside its data.
 const ENTRY_OVERHEAD_BYTES: u64 = 32;
@@ -349,5 +350,21 @@ impl BlockStore for MemoryBlocks {
             let found = content.archive.blocks.range(heights).next();
             Ok(found.map(|((_, height), block)| (*height, block.header.time)))
         })
+    }
+
+    fn first_gap(
+        &self,
+        chain: ChainId,
+        within: RangeInclusive<BlockHeight>,
+    ) -> Result<Option<RangeInclusive<BlockHeight>>, StorageFault> {
+        let content = self.disk.working()?;
+        let mut search = GapSearch::new(&within);
+        let heights = (chain, *within.start())..=(chain, BlockHeight::new(u64::MAX));
+        for (_, height) in content.archive.blocks.range(heights).map(|(key, _)| key) {
+            if search.is_over_at(*height) {
+                break;
+            }
+        }
+        Ok(search.gap())
     }
 }

@@ -1,4 +1,4 @@
-//! Routers and relays to nodes.
+//! Routers, relays and other nodes to nodes.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -12,6 +12,11 @@ use crate::query::{Answer, Query};
 pub const DELIVERIES_PER_REQUEST_MAX: usize = 64;
 /// Longest that a node holds a [`NodeRequest::Outgoing`] request open.
 pub const OUTGOING_WAIT_MS_MAX: u64 = 10_000;
+/// Most blocks in one [`NodeReply::Blocks`].
+pub const BLOCKS_PER_REPLY_MAX: usize = 1_024;
+/// Bytes of blocks at which a [`NodeReply::Blocks`] ends; only its first block
+/// may take more.
+pub const BLOCKS_REPLY_BYTES_MAX: usize = 2 << 20;
 
 /// What a node is asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +53,17 @@ pub enum NodeRequest {
         /// What.
         query: Query,
     },
+    /// From nodes: blocks of the archive, downwards; answered by any replica
+    /// with as many as it has without a gap and fit
+    /// [`BLOCKS_REPLY_BYTES_MAX`]. The caller believes nothing of it.
+    Blocks {
+        /// The chain.
+        chain: ChainId,
+        /// The highest one wanted.
+        from: BlockHeight,
+        /// The lowest one wanted, at most `from`.
+        to: BlockHeight,
+    },
 }
 
 /// What a node answers.
@@ -61,6 +77,9 @@ pub enum NodeReply {
     Outgoing(Option<Box<Canonical<Delivery>>>),
     /// To [`NodeRequest::Query`].
     Answer(Box<Answer>),
+    /// To [`NodeRequest::Blocks`], downwards from the highest; empty if that is
+    /// not here.
+    Blocks(Vec<ArchivedBlock>),
     /// The request was not carried out, or its outcome is unknown.
     Error(NodeError),
 }
@@ -120,4 +139,19 @@ pub struct CertifiedHeader {
     pub header: Header,
     /// The quorum's signatures.
     pub certificate: Certificate,
+}
+
+/// A block with all that a replica keeps of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArchivedBlock {
+    /// The header.
+    pub header: Header,
+    /// Canonical bytes of the body.
+    #[serde(with = "serde_bytes")]
+    pub body: Vec<u8>,
+    /// Canonical bytes of the block's outcomes.
+    #[serde(with = "serde_bytes")]
+    pub outcomes: Vec<u8>,
+    /// The quorum's signatures, if the replica has them.
+    pub certificate: Option<Certificate>,
 }

@@ -221,7 +221,9 @@ impl Handler for Node {
         let reply = match decode(&payload).map_err(|error| error.to_string())? {
             NodeRequest::Submit(batch) => self.submit(batch.0).await,
             NodeRequest::Query { chain, query } => self.query(chain, &query),
-            NodeRequest::Deliver { .. } | NodeRequest::Outgoing { .. } => {
+            NodeRequest::Deliver { .. }
+            | NodeRequest::Outgoing { .. }
+            | NodeRequest::Blocks { .. } => {
                 return Err("a router delivers nothing".to_owned());
             }
         };

@@ -5,6 +5,7 @@
 //! | submit | router, for its own institution's batches |
 //! | deliver, outgoing | relay |
 //! | query | router, relay, node |
+//! | blocks | node |
 //! | peer frame | node, as the validator that the topology places there |
 
 use tributary_service::Topology;
@@ -29,13 +30,17 @@ pub fn check_request(peer: &Identity, request: &NodeRequest) -> Result<(), NodeE
             Err(NodeError::Refused(sentence))
         }
         (NodeRequest::Deliver { .. } | NodeRequest::Outgoing { .. }, Role::Relay)
-        | (NodeRequest::Query { .. }, Role::Router(_) | Role::Relay | Role::Node) => Ok(()),
+        | (NodeRequest::Query { .. }, Role::Router(_) | Role::Relay | Role::Node)
+        | (NodeRequest::Blocks { .. }, Role::Node) => Ok(()),
         (NodeRequest::Submit(_), Role::Node | Role::Relay | Role::Institution(_))
         | (
             NodeRequest::Deliver { .. } | NodeRequest::Outgoing { .. },
             Role::Node | Role::Router(_) | Role::Institution(_),
         )
-        | (NodeRequest::Query { .. }, Role::Institution(_)) => forbidden,
+        | (NodeRequest::Query { .. }, Role::Institution(_))
+        | (NodeRequest::Blocks { .. }, Role::Router(_) | Role::Relay | Role::Institution(_)) => {
+            forbidden
+        }
     }
 }
 
@@ -57,7 +62,7 @@ pub fn check_frame(topology: &Topology, peer: &Identity, frame: &PeerFrame) -> R
 mod tests {
     use super::*;
     use tributary_chain::Batch;
-    use tributary_types::{ChainId, Hash, InstitutionId, SigningKey};
+    use tributary_types::{BlockHeight, ChainId, Hash, InstitutionId, SigningKey};
     use tributary_wire::Canonical;
     use tributary_wire::query::Query;
 
@@ -71,7 +76,7 @@ mod tests {
         Role::Router(InstitutionId::new(institution))
     }
 
-    /// What each role may do: submit, deliver, poll, query.
+    /// What each role may do: submit, deliver, poll, query, blocks.
     #[test]
     fn every_role_may_do_what_the_table_says() {
         let key = SigningKey::from_seed([1; 32]);
@@ -88,13 +93,18 @@ mod tests {
                 wait_ms: 0,
             },
             NodeRequest::Query { chain: CHAIN, query: Query::Status },
+            NodeRequest::Blocks {
+                chain: CHAIN,
+                from: BlockHeight::new(2),
+                to: BlockHeight::new(1),
+            },
         ];
         for (role, expected) in [
-            (router(7), [true, false, false, true]),
-            (router(8), [false, false, false, true]),
-            (Role::Relay, [false, true, true, true]),
-            (Role::Node, [false, false, false, true]),
-            (Role::Institution(institution), [false, false, false, false]),
+            (router(7), [true, false, false, true, false]),
+            (router(8), [false, false, false, true, false]),
+            (Role::Relay, [false, true, true, true, false]),
+            (Role::Node, [false, false, false, true, true]),
+            (Role::Institution(institution), [false, false, false, false, false]),
         ] {
             let found = requests.each_ref().map(|r| check_request(&peer(role), r).is_ok());
             assert_eq!(found, expected, "{role:?}");

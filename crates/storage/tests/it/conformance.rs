@@ -98,6 +98,7 @@ on_both!(
     a_block_reads_as_it_was_put_however_often,
     certificates_are_found_by_height_and_the_last_one_is_known,
     a_height_is_found_by_time_across_holes,
+    the_lowest_hole_is_found_between_any_two_heights,
 );
 
 fn a_new_chain_has_an_empty_log<B: Backend>() {
@@ -346,4 +347,25 @@ fn a_height_is_found_by_time_across_holes<B: Backend>() {
     }
     let none = stores.blocks.first_height_from(chain(3), TimeMs::new(0), height(99)).unwrap();
     assert_eq!(none, None);
+}
+
+fn the_lowest_hole_is_found_between_any_two_heights<B: Backend>() {
+    let stores = B::new().open();
+    let blocks: Vec<_> = [1, 2, 5, 6, 7, 20].iter().map(|at| block(1, *at, 10)).collect();
+    stores.blocks.put_blocks(&blocks).unwrap();
+    stores.blocks.put_blocks(&[block(2, 3, 10)]).unwrap();
+    for (from, to, expected) in [
+        (1, 20, Some((3, 4))),
+        (1, 3, Some((3, 3))),
+        (4, 20, Some((4, 4))),
+        (5, 20, Some((8, 19))),
+        (10, 12, Some((10, 12))),
+        (20, 30, Some((21, 30))),
+        (5, 7, None),
+        (20, 20, None),
+    ] {
+        let found = stores.blocks.first_gap(chain(1), height(from)..=height(to)).unwrap();
+        let found = found.map(|gap| (gap.start().get(), gap.end().get()));
+        assert_eq!(found, expected, "{from} to {to}");
+    }
 }
