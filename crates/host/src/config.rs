@@ -92,10 +92,18 @@ pub struct Limits {
     /// Owner signatures that were verified at admission and are remembered for
     /// execution, at about 20 bytes each; 0 for none.
     pub remembered_signatures_max: usize,
+    /// Bytes of bodies after which a chain's state is saved…
+    pub checkpoint_after_bytes: usize,
+    /// … or blocks, whichever is first.
+    pub checkpoint_after_blocks: u64,
+    /// Bytes of entries behind a saved state that stay in a chain's log. A
+    /// replica that was away for longer is caught up by a whole state.
+    pub log_tail_bytes: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
+        let replica = tributary_replica::Limits::default();
         Self {
             chain_inputs_max: 4_096,
             submissions_max: 4_096,
@@ -107,6 +115,9 @@ impl Default for Limits {
             waiters_max: 1_024,
             signature_threads: 0,
             remembered_signatures_max: 262_144,
+            checkpoint_after_bytes: replica.checkpoint_after_bytes,
+            checkpoint_after_blocks: replica.checkpoint_after_blocks,
+            log_tail_bytes: replica.log_tail_bytes,
         }
     }
 }
@@ -121,9 +132,13 @@ impl Limits {
             ("limits.archive_reads_max", self.archive_reads_max),
             ("limits.archive_read_threads", self.archive_read_threads),
             ("limits.waiters_max", self.waiters_max),
+            ("limits.checkpoint_after_bytes", self.checkpoint_after_bytes),
         ];
         match counts.iter().find(|(_, count)| *count == 0) {
             Some((key, _)) => Err(invalid(key, "must not be 0")),
+            None if self.checkpoint_after_blocks == 0 => {
+                Err(invalid("limits.checkpoint_after_blocks", "must not be 0"))
+            }
             None => Ok(()),
         }
     }

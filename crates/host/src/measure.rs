@@ -22,6 +22,8 @@
 //! | `tributary_log_kept_by_chains` | gauge | | chains whose entries keep old files in place |
 //! | `tributary_checkpoint_seconds` | histogram | chain | saving a checkpoint |
 //! | `tributary_checkpoint_bytes` | gauge | chain | size of what the last one wrote |
+//! | `tributary_archive_missing_blocks` | gauge | chain | blocks known to be missing in the archive |
+//! | `tributary_archive_fetched_blocks_total` | counter | chain | blocks fetched from other replicas |
 //! | `tributary_owner_signatures_total` | counter | at, how | owner signatures at `admission` or `execution` that were `verified` or `remembered` |
 //! | `tributary_overloaded_total` | counter | chain | requests answered `overloaded` here |
 //! | `tributary_refused_total` | counter | | requests and messages refused |
@@ -101,6 +103,34 @@ impl ArchiveMetrics {
 impl Default for ArchiveMetrics {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// The backfill of one chain.
+pub struct BackfillMetrics {
+    missing: Gauge,
+    fetched: Counter,
+}
+
+impl BackfillMetrics {
+    /// Registers them.
+    #[must_use]
+    pub fn new(chain: ChainId) -> Self {
+        let label = chain.to_string();
+        let missing = gauge!("tributary_archive_missing_blocks", "chain" => label.clone());
+        let fetched = counter!("tributary_archive_fetched_blocks_total", "chain" => label);
+        missing.set(0.0);
+        Self { missing, fetched }
+    }
+
+    /// So many blocks are known to be missing.
+    pub fn missing(&self, blocks: u64) {
+        self.missing.set(u64_as_f64(blocks));
+    }
+
+    /// So many blocks were fetched.
+    pub fn fetched(&self, blocks: usize) {
+        self.fetched.increment(blocks as u64);
     }
 }
 

@@ -1,9 +1,11 @@
-//! From a chain's thread to the other validators of its chain.
+//! From a chain to the other validators of its chain: messages of its thread,
+//! and requests for blocks.
 //!
 //! Small messages are queued and never waited for: what finds no connection or
 //! a full queue is lost, and the replica hears that its peer is unreachable.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use bytes::Bytes;
 use crossbeam_channel::Sender;
@@ -11,7 +13,10 @@ use tokio::runtime::Handle;
 use tributary_service::Topology;
 use tributary_service::topology::ReplicaPlace;
 use tributary_transport::{Endpoint, Expected, PeerLink, RoleKind};
+use tributary_types::{BlockHeight, ChainId};
+use tributary_wire::node::{ArchivedBlock, NodeReply, NodeRequest};
 
+use crate::archive::backfill::BlockSource;
 use crate::chain::Completion;
 
 /// Links to other nodes, one for each, shared by all chains.
@@ -48,18 +53,39 @@ impl NodeLinks {
         let links = others.filter(|(validator, _)| *validator != own.validator).filter_map(
             |(validator, node)| Some((validator, self.by_name.get(&node.name)?.clone())),
         );
-        PeerNetwork { runtime: runtime.clone(), links: links.collect() }
+        PeerNetwork { chain: own.chain, runtime: runtime.clone(), links: links.collect() }
     }
 }
 
 /// Links to the other validators of one chain.
 #[derive(Debug)]
 pub struct PeerNetwork {
+    chain: ChainId,
     runtime: Handle,
     links: BTreeMap<u16, PeerLink>,
 }
 
+/// The archive of another validator of a chain.
+#[derive(Debug)]
+pub struct PeerArchive {
+    chain: ChainId,
+    validator: u16,
+    link: PeerLink,
+}
+
 impl PeerNetwork {
+    /// The archives of the other validators.
+    #[must_use]
+    pub fn archives(&self) -> Vec<PeerArchive> {
+        let chain = self.chain;
+        let archive = |(validator, link): (&u16, &PeerLink)| PeerArchive {
+            chain,
+            validator: *validator,
+            link: link.clone(),
+        };
+        self.links.iter().map(archive).collect()
+    }
+
     /// Queues a frame. Returns false if it is lost.
     #[must_use]
     pub fn send(&self, to: u16, frame: Vec<u8>) -> bool {
@@ -80,5 +106,26 @@ impl PeerNetwork {
                 tracing::debug!("a chain's thread ended before its snapshot was sent");
             }
         });
+    }
+}
+
+impl BlockSource for PeerArchive {
+    fn name(&self) -> String {
+        format!("validator {} of chain {}", self.validator, self.chain)
+    }
+
+    async fn blocks(
+        &self,
+        within: RangeInclusive<BlockHeight>,
+    ) -> Result<Vec<ArchivedBlock>, String> {
+        let (to, from) = within.into_inner();
+        let request = NodeRequest::Blocks { chain: self.chain, from, to };
+        let reply = self.link.request(tributary_wire::encode(&request)).await;
+        let reply = reply.map_err(|error| error.to_string())?;
+        match tributary_wire::decode(&reply).map_err(|error| error.to_string())? {
+            NodeReply::Blocks(blocks) => Ok(blocks),
+            NodeReply::Error(error) => Err(error.to_string()),
+            _ => Err("the answer to another question".to_owned()),
+        }
     }
 }

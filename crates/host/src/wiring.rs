@@ -8,8 +8,8 @@
 //! | `archive` | checkpoints, writes of blocks | until the last chain thread ends |
 //! | `maintenance` | purging of log files | until the stores have ended |
 //! | `signatures-N` | the cache of verified signatures, together | until the process ends |
-//! | runtime workers | connections, admission, long polls | until the last reply is sent |
-//! | runtime's blocking threads | reads of the archive | until the last reply is sent |
+//! | runtime workers | connections, admission, long polls, one backfill per chain | until the last reply is sent |
+//! | runtime's blocking threads | reads of the archive, writes of fetched blocks | until the last reply is sent |
 //!
 //! Order of start: everything is checked, then ports are taken, then data are
 //! opened, then replicas are restored, then threads run. Whatever fails leaves
@@ -31,7 +31,10 @@ use tributary_service::telemetry::MetricsHandle;
 use tributary_transport::{Endpoint, Listener};
 use tributary_types::ChainId;
 
+use crate::archive::backfill::{Backfill, Means};
 use crate::archive::blocks::BlockReader;
+use crate::archive::missing::MissingBlocks;
+use crate::archive::verify::ChainRules;
 use crate::archive::{self, ArchiveJob};
 use crate::chain::{ChainHandle, ChainThread, Outputs, Published, Queues};
 use crate::checked::Checked;
@@ -39,7 +42,7 @@ use crate::cluster::HostedReplica;
 use crate::error::StartError;
 use crate::host::Host;
 use crate::log::{self, LogJob};
-use crate::network::NodeLinks;
+use crate::network::{NodeLinks, PeerArchive};
 use crate::readiness::NodeReadiness;
 use crate::server::Server;
 use crate::server::refusals::Refusals;
@@ -76,7 +79,7 @@ pub fn start(checked: Checked, metrics: Option<MetricsHandle>) -> Result<Host, S
         archive,
         refusals: Arc::clone(&refusals),
     };
-    let wired: Vec<_> = checked.hosted.iter().map(|hosted| common.wire(hosted)).collect();
+    let mut wired: Vec<_> = checked.hosted.iter().map(|hosted| common.wire(hosted)).collect();
     drop(common);
     let handles: BTreeMap<ChainId, ChainHandle> =
         wired.iter().map(|wired| (wired.handle.chain, wired.handle.clone())).collect();
@@ -94,6 +97,7 @@ pub fn start(checked: Checked, metrics: Option<MetricsHandle>) -> Result<Host, S
     let (supervisor, deaths) = Supervisor::new();
     let (address, http) = (listener.local_addr()?, observer.address());
     supervisor.task("http", observer.serve(Arc::new(readiness.clone()), metrics));
+    start_backfills(&supervisor, &checked, &replicas, &mut wired);
     drop(entered);
     let mut host = Host {
         stop,
@@ -137,6 +141,8 @@ struct Wired {
     space_wanted: Sender<()>,
     queues: Queues,
     outputs: Outputs,
+    /// Until its backfill is started.
+    archives: Vec<PeerArchive>,
 }
 
 impl Common<'_> {
@@ -152,12 +158,16 @@ impl Common<'_> {
         let published = Arc::new(Published::default());
         let blocks = Arc::clone(self.blocks);
         let reader = Arc::new(BlockReader::new(place.chain, blocks, limits.cached_payments_max));
+        let missing = Arc::new(MissingBlocks::default());
+        let network = self.links.of_chain(self.runtime, &self.checked.cluster.topology, place);
+        let archives = network.archives();
         let outputs = Outputs {
             log: self.log.clone(),
             archive: self.archive.clone(),
             completed,
-            network: self.links.of_chain(self.runtime, &self.checked.cluster.topology, place),
+            network,
             reader: Arc::clone(&reader),
+            missing: Arc::clone(&missing),
             published: Arc::clone(&published),
             certified: certified_sender,
             refusals: Arc::clone(&self.refusals),
@@ -170,9 +180,10 @@ impl Common<'_> {
             published,
             certified,
             reader,
+            missing,
         };
         let queues = Queues { completions, peers, requests, space_wanted };
-        Wired { handle, space_wanted: space_sender, queues, outputs }
+        Wired { handle, space_wanted: space_sender, queues, outputs, archives }
     }
 }
 
@@ -192,8 +203,15 @@ fn restore(
     for hosted in &checked.hosted {
         let chain = hosted.place.chain;
         let verifier: Arc<dyn SignatureVerifier> = Arc::<SignaturePool>::clone(signatures);
+        let limits = &checked.config.limits;
         let settings = ReplicaConfig {
             verifier,
+            limits: tributary_replica::Limits {
+                checkpoint_after_bytes: limits.checkpoint_after_bytes,
+                checkpoint_after_blocks: limits.checkpoint_after_blocks,
+                log_tail_bytes: limits.log_tail_bytes,
+                ..tributary_replica::Limits::default()
+            },
             ..ReplicaConfig::new(chain, hosted.place.validator, hosted.key.clone())
         };
         let tick = Duration::from_millis(settings.tick_ms);
@@ -205,6 +223,31 @@ fn restore(
         replicas.push((replica, tick));
     }
     Ok(replicas)
+}
+
+/// Starts what fetches blocks that archives lack. Needs a runtime.
+fn start_backfills(
+    supervisor: &Supervisor,
+    checked: &Checked,
+    replicas: &[(Replica, Duration)],
+    wired: &mut [Wired],
+) {
+    for ((replica, _), wired) in replicas.iter().zip(wired) {
+        let ledger = replica.ledger();
+        let rules = ChainRules {
+            chain: ledger.chain(),
+            cluster: checked.cluster.hash,
+            validators: ledger.validator_set().clone(),
+        };
+        let backfill = Backfill::new(Means {
+            rules: Arc::new(rules),
+            reader: Arc::clone(&wired.handle.reader),
+            missing: Arc::clone(&wired.handle.missing),
+            peers: std::mem::take(&mut wired.archives),
+            refusals: Arc::clone(&wired.outputs.refusals),
+        });
+        supervisor.task(&format!("backfill-{}", wired.handle.chain), backfill.run());
+    }
 }
 
 /// Starts the threads that own the data.

@@ -1,16 +1,19 @@
 //! Reading blocks and certificates of one chain, those just executed included.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tributary_chain::{Certificate, Header};
 use tributary_replica::ExecutedBlock;
 use tributary_replica::store::{BlockStore, StorageFault, StoredBlock};
 use tributary_types::{BlockHeight, ChainId, Encode as _, PaymentId, TimeMs};
+use tributary_wire::node::ArchivedBlock;
 
 use crate::archive::block::Block;
 use crate::archive::cache::BlockCache;
-use crate::archive::spans::IdSpans;
+use crate::archive::spans::{IdSpan, IdSpans};
+use crate::archive::verify;
 
 /// One chain's readers share one of these. Blocks appear in it when they are
 /// executed, leave [`Waiting`] when the archive has them, and are bounded
@@ -69,9 +72,9 @@ impl BlockReader {
         self.waiting().certificates.remove(&height);
     }
 
-    /// Remembers how old the ids of a block are.
-    pub fn note_ids(&self, block: &Block) {
-        lock(&self.spans).note(block);
+    /// Remembers how old the ids of the block at a height are.
+    pub fn note_ids(&self, height: BlockHeight, span: IdSpan) {
+        lock(&self.spans).note(height, span);
     }
 
     /// Whether the block at a height can hold an outcome of `id`, as far as is
@@ -80,8 +83,8 @@ impl BlockReader {
         lock(&self.spans).may_hold(height, id)
     }
 
-    /// The decoded block at a height, if this replica has it. A replica that
-    /// began from a snapshot lacks what came before.
+    /// The decoded block at a height, if this replica has it. One that a
+    /// snapshot carried over blocks lacks them until they are fetched.
     ///
     /// # Errors
     /// [`StorageFault`].
@@ -147,6 +150,31 @@ impl BlockReader {
         let stored = self.store.first_height_from(self.chain, time, stored_last)?;
         let in_waiting = || waiting.iter().find(|(height, at)| *height <= last && *at >= time);
         Ok(stored.or_else(|| in_waiting().map(|(height, _)| *height)))
+    }
+
+    /// The lowest run of heights within `within` that have no block.
+    ///
+    /// # Errors
+    /// [`StorageFault`].
+    pub fn first_gap(
+        &self,
+        within: RangeInclusive<BlockHeight>,
+    ) -> Result<Option<RangeInclusive<BlockHeight>>, StorageFault> {
+        self.store.first_gap(self.chain, within)
+    }
+
+    /// Keeps verified blocks of other replicas, with their certificates.
+    ///
+    /// # Errors
+    /// [`StorageFault`].
+    pub fn put_fetched(&self, blocks: &[ArchivedBlock]) -> Result<(), StorageFault> {
+        for block in blocks {
+            if let Some(certificate) = &block.certificate {
+                self.store.put_certificate(&block.header, certificate)?;
+            }
+        }
+        let stored: Vec<_> = blocks.iter().map(verify::stored).collect();
+        self.store.put_blocks(&stored)
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {

@@ -19,7 +19,8 @@ pub enum ReadError {
     /// Disk or data are bad.
     #[error("{0}")]
     Storage(#[from] StorageFault),
-    /// This replica joined by a snapshot and lacks what came before.
+    /// A snapshot carried this replica over the block, and it has not been
+    /// fetched yet.
     #[error("block {height} of chain {chain} is not in this replica's archive")]
     Missing {
         /// The chain.

@@ -4,14 +4,19 @@
 //! after the blocks up to it were put. Its queue is bounded: when the disk is
 //! slower than the chains, their threads wait, their queues fill, and clients
 //! hear `overloaded`. Readers see a block from the moment it was executed: what
-//! the thread has not put yet is held in [`blocks::BlockReader`].
+//! the thread has not put yet is held in [`blocks::BlockReader`]. What a replica
+//! never executed, because it was caught up by a snapshot, [`backfill`] fetches.
 
+pub mod backfill;
 pub mod block;
 pub mod blocks;
 pub mod cache;
+pub mod gaps;
 pub mod history;
+pub mod missing;
 pub mod search;
 pub mod spans;
+pub mod verify;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -24,8 +29,8 @@ use tributary_replica::store::{
 };
 use tributary_types::Encode as _;
 
-use crate::archive::block::Block;
 use crate::archive::blocks::BlockReader;
+use crate::archive::spans::IdSpan;
 use crate::chain::Completion;
 use crate::measure;
 
@@ -109,9 +114,14 @@ fn put_blocks(
         })
         .collect();
     store.put_blocks(&stored)?;
-    for ((reader, _), stored) in gathered.drain(..).zip(&stored) {
-        reader.block_is_stored(stored.header.height);
-        reader.note_ids(&Block::decode(stored)?);
+    for (reader, block) in gathered.drain(..) {
+        let height = block.header.height;
+        reader.block_is_stored(height);
+        let span = IdSpan::of_executed(&block).map_err(|error| StorageFault::Corrupt {
+            what: format!("executed block {height} of chain {}", reader.chain()),
+            reason: error.to_string(),
+        })?;
+        reader.note_ids(height, span);
     }
     Ok(())
 }

@@ -17,11 +17,12 @@
 use memchr::memmem::Finder;
 use tributary_ledger::is_remembered;
 use tributary_replica::store::StoredBlock;
-use tributary_types::{BlockHeight, OutcomeCode, PaymentId, Position};
+use tributary_types::{BlockHeight, OutcomeCode, PaymentId, Position, TimeMs};
 
 use crate::archive::block::Block;
 use crate::archive::blocks::BlockReader;
 use crate::archive::history::ReadError;
+use crate::archive::spans::IdSpan;
 
 /// How far an id's time may lie from the time of the block that executes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,11 +77,12 @@ impl<'a> Search<'a> {
     fn first_outcome(&self, window: IdWindow, last: BlockHeight) -> Result<Option<Hit>, ReadError> {
         let time = self.id.time();
         let from = |time| self.reader.first_height_from(time, last);
-        let Some(low) = from(time.minus_ms(window.ahead_ms))? else {
-            self.require(last)?;
+        let window_start = time.minus_ms(window.ahead_ms);
+        let Some(low) = from(window_start)? else {
+            self.require_before(last.next(), window_start)?;
             return Ok(None);
         };
-        self.require(BlockHeight::new(low.get().saturating_sub(1)))?;
+        self.require_before(low, window_start)?;
         let middle = from(time)?.unwrap_or(last.next()).get();
         let end = from(time.plus_ms(window.back_ms.saturating_add(1)))?;
         let end = end.unwrap_or(last.next()).get();
@@ -114,13 +116,16 @@ impl<'a> Search<'a> {
         Ok(None)
     }
 
-    /// A replica that joined by a snapshot has no blocks before it: there, "not
-    /// found" would mean nothing.
-    fn require(&self, height: BlockHeight) -> Result<(), ReadError> {
-        if height > BlockHeight::new(0) {
-            self.stored(height)?;
+    /// A replica that was carried over blocks by a snapshot lacks them until they
+    /// are fetched: there, "not found" would mean nothing. So the block below
+    /// the window must be here, and be of a time before it; if it is of a later
+    /// one, it has come since the window was looked for.
+    fn require_before(&self, height: BlockHeight, time: TimeMs) -> Result<(), ReadError> {
+        let below = BlockHeight::new(height.get().saturating_sub(1));
+        if below == BlockHeight::new(0) || self.stored(below)?.header.time < time {
+            return Ok(());
         }
-        Ok(())
+        Err(ReadError::Missing { chain: self.reader.chain(), height: below })
     }
 
     fn look(&self, height: BlockHeight) -> Result<Option<Hit>, ReadError> {
@@ -131,7 +136,7 @@ impl<'a> Search<'a> {
         let occurs = self.finder.find(&stored.body).is_some()
             || self.finder.find(&stored.outcomes).is_some();
         let block = Block::decode(&stored)?;
-        self.reader.note_ids(&block);
+        self.reader.note_ids(height, IdSpan::of(&block));
         Ok(if occurs { self.hit_in(&block) } else { None })
     }
 
@@ -156,7 +161,7 @@ impl<'a> Search<'a> {
 mod tests {
     use super::*;
     use crate::archive::block::samples::{committed, pending, replica_with, stored_block};
-    use tributary_types::{OutcomeCode as Code, TimeMs};
+    use tributary_types::OutcomeCode as Code;
 
     const WINDOW: IdWindow = IdWindow { back_ms: 100, ahead_ms: 20 };
 

@@ -54,6 +54,9 @@ impl ChainThread {
             Effect::Executed(block) => self.executed(block),
             Effect::Certified { header, certificate } => self.certified(header, certificate),
             Effect::SaveCheckpoint { checkpoint, complete } => {
+                if complete {
+                    self.saving = Some((checkpoint.index, checkpoint.header.clone()));
+                }
                 let done = self.outputs.completed.clone();
                 self.archive(ArchiveJob::Checkpoint { checkpoint, complete, done })
             }

@@ -13,6 +13,7 @@ use tributary_wire::node::{NodeError, Submitted};
 use super::input::{Answered, AsOf, Ask, DeliveryResult, Found, MessageRange, PeerInput, Request};
 use super::published::{CertifiedView, Published};
 use crate::archive::blocks::BlockReader;
+use crate::archive::missing::MissingBlocks;
 use crate::measure;
 
 /// Suggested wait after a full queue.
@@ -38,6 +39,8 @@ pub struct ChainHandle {
     pub certified: watch::Receiver<Option<Arc<CertifiedView>>>,
     /// Its blocks.
     pub reader: Arc<BlockReader>,
+    /// Where blocks that its archive lacks are asked for.
+    pub missing: Arc<MissingBlocks>,
 }
 
 impl ChainHandle {

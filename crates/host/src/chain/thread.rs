@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use crossbeam_channel::{Receiver, Sender, never, select_biased};
 use thiserror::Error;
 use tokio::sync::watch;
+use tributary_chain::Header;
 use tributary_replica::{Fatality, Now, Replica, RequestId};
 use tributary_types::{AccountId, ChainId, TimeMs};
 use tributary_wire::node::Submitted;
@@ -18,6 +19,7 @@ use super::measured::ChainMetrics;
 use super::published::{CertifiedView, Published, Snapshot};
 use crate::archive::ArchiveJob;
 use crate::archive::blocks::BlockReader;
+use crate::archive::missing::MissingBlocks;
 use crate::log::LogJob;
 use crate::network::PeerNetwork;
 use crate::server::refusals::Refusals;
@@ -58,6 +60,8 @@ pub struct Outputs {
     pub network: PeerNetwork,
     /// To readers of blocks.
     pub reader: Arc<BlockReader>,
+    /// To the backfill.
+    pub missing: Arc<MissingBlocks>,
     /// To whoever looks.
     pub published: Arc<Published>,
     /// To relays' requests and to proofs.
@@ -95,6 +99,9 @@ pub struct ChainThread {
     pub(super) waiting: HashMap<RequestId, Waiting>,
     pub(super) captures: Captures,
     pub(super) metrics: ChainMetrics,
+    /// A whole state that is being saved: its raft index and its header. It may
+    /// have been received.
+    pub(super) saving: Option<(u64, Header)>,
     next_request: u64,
     tick: Duration,
     stop: Arc<Stop>,
@@ -134,6 +141,7 @@ impl ChainThread {
             outputs,
             waiting: HashMap::new(),
             captures,
+            saving: None,
             next_request: 0,
             tick,
             stop,
@@ -160,6 +168,7 @@ impl ChainThread {
         if let Some((header, certificate)) = certified {
             self.publish_certified(&header, &certificate);
         }
+        self.outputs.missing.state_is_at(self.replica.ledger().header().clone());
         loop {
             self.tell_time();
             self.carry_out_effects()?;
@@ -257,7 +266,12 @@ impl ChainThread {
     fn complete(&mut self, done: Completion) {
         match done {
             Completion::Persisted(number) => self.replica.handle_persisted(number),
-            Completion::Checkpointed(index) => self.replica.handle_checkpointed(index),
+            Completion::Checkpointed(index) => {
+                self.replica.handle_checkpointed(index);
+                if let Some((_, header)) = self.saving.take_if(|(saving, _)| *saving <= index) {
+                    self.outputs.missing.state_is_at(header);
+                }
+            }
             Completion::SnapshotSent(to) => self.replica.handle_snapshot_sent(to),
             Completion::SnapshotFailed(to) => self.replica.handle_snapshot_failed(to),
         }

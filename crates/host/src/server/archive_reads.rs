@@ -2,13 +2,21 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{Instant, timeout_at};
+use tributary_types::BlockHeight;
 use tributary_wire::node::NodeError;
 
 use crate::archive::history::ReadError;
 use crate::chain::{ChainHandle, OVERLOADED_RETRY_MS};
 use crate::measure;
+
+/// How long a read waits for blocks that are missing here.
+pub const MISSING_WAIT_MS_MAX: u64 = 2_000;
+/// Suggested wait when that was too short.
+pub const MISSING_RETRY_MS: u64 = 1_000;
 
 /// Bounds how many read the archive, or wait for it, at once. How many threads
 /// read is bounded by the runtime.
@@ -36,16 +44,46 @@ impl ArchiveReads {
         Self { permits: Arc::new(Semaphore::new(reads_max)) }
     }
 
-    /// Runs one read.
+    /// Runs one read. What it finds missing is fetched from other replicas;
+    /// the read is repeated then, for [`MISSING_WAIT_MS_MAX`] at most.
     ///
     /// # Errors
-    /// [`NodeError::Overloaded`] if too many are under way; else what the read
-    /// itself gives.
+    /// [`NodeError::Overloaded`] if too many are under way;
+    /// [`NodeError::Unavailable`] while a block is being fetched, with when to
+    /// ask again; else what the read itself gives.
     pub async fn run<T: Send + 'static>(
         &self,
         chain: &ChainHandle,
-        read: impl FnOnce(&Wanted) -> Result<T, ReadError> + Send + 'static,
+        read: impl Fn(&Wanted) -> Result<T, ReadError> + Send + Sync + 'static,
     ) -> Result<T, NodeError> {
+        let read = Arc::new(read);
+        let deadline = Instant::now() + Duration::from_millis(MISSING_WAIT_MS_MAX);
+        let mut fetched = chain.missing.fetched();
+        loop {
+            // Marked before the look, so that what comes in between is not missed.
+            fetched.mark_unchanged();
+            let error = match self.once(chain, Arc::clone(&read)).await? {
+                Ok(found) => return Ok(found),
+                Err(error) => error,
+            };
+            let ReadError::Missing { height, .. } = error else {
+                return Err(refused(chain, &error));
+            };
+            chain.missing.demand(height);
+            if !is_fetched(height, &mut fetched, deadline).await {
+                let sentence =
+                    format!("{error} yet, ask again in {MISSING_RETRY_MS} ms: it is being fetched");
+                return Err(NodeError::Unavailable(sentence));
+            }
+        }
+    }
+
+    /// Runs a read on a thread of its own.
+    async fn once<T: Send + 'static>(
+        &self,
+        chain: &ChainHandle,
+        read: Arc<impl Fn(&Wanted) -> Result<T, ReadError> + Send + Sync + 'static>,
+    ) -> Result<Result<T, ReadError>, NodeError> {
         let permit = self.permits.clone().try_acquire_owned().map_err(|_| {
             measure::overloaded(chain.chain);
             NodeError::Overloaded { retry_after_ms: OVERLOADED_RETRY_MS }
@@ -57,14 +95,31 @@ impl ArchiveReads {
             drop(permit);
             result
         });
-        let result = result.await.map_err(|error| NodeError::Unavailable(error.to_string()))?;
-        result.map_err(|error| match error {
-            ReadError::NotAnEntry { .. } => NodeError::Refused(error.to_string()),
-            ReadError::Storage(_) | ReadError::Missing { .. } | ReadError::Abandoned => {
-                tracing::warn!(chain = %chain.chain, "archive: {error}");
-                NodeError::Unavailable(error.to_string())
-            }
-        })
+        result.await.map_err(|error| NodeError::Unavailable(error.to_string()))
+    }
+}
+
+/// Waits until the block at a height may have come; false if it takes too long.
+async fn is_fetched(
+    height: BlockHeight,
+    fetched: &mut watch::Receiver<BlockHeight>,
+    deadline: Instant,
+) -> bool {
+    while let Ok(Ok(())) = timeout_at(deadline, fetched.changed()).await {
+        if *fetched.borrow_and_update() <= height {
+            return true;
+        }
+    }
+    false
+}
+
+fn refused(chain: &ChainHandle, error: &ReadError) -> NodeError {
+    match error {
+        ReadError::NotAnEntry { .. } => NodeError::Refused(error.to_string()),
+        ReadError::Storage(_) | ReadError::Missing { .. } | ReadError::Abandoned => {
+            tracing::warn!(chain = %chain.chain, "archive: {error}");
+            NodeError::Unavailable(error.to_string())
+        }
     }
 }
 

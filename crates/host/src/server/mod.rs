@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod archive_reads;
+pub mod blocks;
 pub mod deliver;
 pub mod outgoing;
 pub mod payment;
@@ -107,6 +108,10 @@ impl Server {
                 let _permit = self.waiter(chain.chain)?;
                 let answer = self.queries.answer(chain, query).await?;
                 Ok(NodeReply::Answer(Box::new(answer)))
+            }
+            NodeRequest::Blocks { chain, from, to } => {
+                let (chain, reads) = (self.chain(chain)?, &self.queries.archive);
+                Ok(NodeReply::Blocks(blocks::blocks(reads, chain, from, to).await?))
             }
         }
     }

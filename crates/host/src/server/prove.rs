@@ -74,20 +74,36 @@ pub async fn payment(
     let (header, certificate) = certificate(queries, chain, position.height()).await?;
     let reader = chain.reader.clone();
     let proof =
-        queries.archive.run(chain, move |_| outcome(&reader, position, header, certificate));
+        queries.archive.run(chain, move |_| outcome(&reader, position, &header, &certificate));
     Ok((as_of, AnswerValue::OutcomeProof(proof.await?.map(Box::new))))
 }
 
 fn outcome(
     reader: &BlockReader,
     position: Position,
-    header: Header,
-    certificate: Certificate,
+    header: &Header,
+    certificate: &Certificate,
 ) -> Result<Option<OutcomeProof>, ReadError> {
     let (chain, height) = (reader.chain(), position.height());
     let block = reader.block(height)?.ok_or(ReadError::Missing { chain, height })?;
     let (body, outcomes) = (&block.body, &block.outcomes);
+    let (header, certificate) = (header.clone(), certificate.clone());
     Ok(OutcomeProof::from_block(header, certificate, body, outcomes, position.index()))
+}
+
+/// The certificate of the header at a height, if it is here. That of a block
+/// that is missing comes with the block.
+fn look(
+    reader: &BlockReader,
+    height: BlockHeight,
+) -> Result<Option<(Header, Certificate)>, ReadError> {
+    if let Some(found) = reader.certificate(height)? {
+        return Ok(Some(found));
+    }
+    if height > BlockHeight::new(0) && reader.stored(height)?.is_none() {
+        return Err(ReadError::Missing { chain: reader.chain(), height });
+    }
+    Ok(None)
 }
 
 /// The certificate of the header at a height; waits for it.
@@ -102,7 +118,7 @@ async fn certificate(
         // Marked before the look, so that what comes in between is not missed.
         changes.mark_unchanged();
         let reader = chain.reader.clone();
-        let known = queries.archive.run(chain, move |_| Ok(reader.certificate(height)?));
+        let known = queries.archive.run(chain, move |_| look(&reader, height));
         if let Some(found) = known.await? {
             return Ok(found);
         }

@@ -8,7 +8,7 @@ use tributary_wire::query::{Answer, AnswerValue, PAGE_ENTRIES_MAX, Query, Replic
 
 use super::archive_reads::ArchiveReads;
 use super::{payment, prove};
-use crate::archive::history;
+use crate::archive::history::{self, ReadError};
 use crate::archive::search::IdWindow;
 use crate::chain::{AsOf, Ask, ChainHandle, Found};
 
@@ -64,6 +64,10 @@ impl Queries {
             (as_of, Found::LastEntry(last)) => (as_of, last),
             _ => return Err(wrong_answer()),
         };
+        if let Some(position) = before.filter(|before| before.height() > as_of.height) {
+            let error = ReadError::NotAnEntry { position, account };
+            return Err(NodeError::Refused(error.to_string()));
+        }
         let limit = usize::try_from(limit.min(PAGE_ENTRIES_MAX)).unwrap_or(usize::MAX);
         let reader = chain.reader.clone();
         let entries = self.archive.run(chain, move |_| {

@@ -59,8 +59,13 @@ impl Cluster {
     /// Writes the files of a user chain with so many replicas, each at its own
     /// node, and an HF chain with one. Nothing runs yet.
     pub fn new(replicas: u16) -> Self {
+        Self::with(replicas, Parameters::default())
+    }
+
+    /// The same with other parameters.
+    pub fn with(replicas: u16, parameters: Parameters) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let genesis = genesis(replicas);
+        let genesis = Genesis { parameters, ..genesis(replicas) };
         let topology = topology(replicas);
         topology.validate().unwrap();
         let json = serde_json::to_vec(&genesis).unwrap();
@@ -155,14 +160,22 @@ impl Cluster {
 
     /// A peer of that role, linked to a node.
     pub fn link(&self, role: Role, node: usize) -> PeerLink {
-        let identity = Identity { role, name: "test".to_owned() };
-        let issued = self.authority.issue(&identity, CERTIFICATE_DAYS).unwrap();
-        let ca = self.authority.certificate_pem();
-        let credentials =
-            Credentials::from_pem(ca, &issued.certificate_pem, &issued.key_pem).unwrap();
+        self.link_as(role, "test", node)
+    }
+
+    /// A peer of that role and name, linked to a node.
+    pub fn link_as(&self, role: Role, name: &str, node: usize) -> PeerLink {
+        let credentials = self.credentials(role, name);
         let _entered = self.runtime.enter();
         let address = self.topology.nodes[node].address;
         Endpoint::client(&credentials).unwrap().connect(address, Expected::any(RoleKind::Node))
+    }
+
+    pub fn credentials(&self, role: Role, name: &str) -> Credentials {
+        let identity = Identity { role, name: name.to_owned() };
+        let issued = self.authority.issue(&identity, CERTIFICATE_DAYS).unwrap();
+        let ca = self.authority.certificate_pem();
+        Credentials::from_pem(ca, &issued.certificate_pem, &issued.key_pem).unwrap()
     }
 
     /// A router of the bank, linked to a node.
@@ -221,7 +234,7 @@ impl Cluster {
 
 /// A connection under one identity.
 pub struct Peer<'a> {
-    cluster: &'a Cluster,
+    pub cluster: &'a Cluster,
     pub link: PeerLink,
 }
 
