@@ -143,12 +143,9 @@ impl Engine {
         Ok(engine)
     }
 
-    /// One tick has passed.
-    ///
-    /// A node that installs a state does not stand for election: raft would
-    /// look for entries between what it executed last and the state, which the
-    /// log has no more. The silence it hears still counts, so it votes for
-    /// others as soon as it may.
+    /// One tick has passed. A node that installs a state does not stand for
+    /// election: raft would look for entries before it, which the log has no
+    /// more. The silence it hears counts, so it votes for others in time.
     pub fn tick(&mut self) {
         if self.unpersisted.is_installing() {
             self.raw.raft.election_elapsed += 1;
