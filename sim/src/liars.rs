@@ -83,7 +83,7 @@ pub fn delivery(honest: &Arc<Delivery>, stage: &mut Stage) -> Delivery {
     let mut lie = Delivery::clone(honest);
     let prng = &mut stage.liar_prng;
     match prng.below(16) {
-        0 => return other,
+        0 => return only_the_acknowledgement_of_every_second(other),
         1 => lie.messages.reverse(),
         2 => drop_message(&mut lie, prng),
         3 => {
@@ -104,6 +104,16 @@ pub fn delivery(honest: &Arc<Delivery>, stage: &mut Stage) -> Delivery {
         _ => lie.messages.extend(other.messages),
     }
     lie
+}
+
+/// Another delivery, or just what it says its source received: most often that
+/// is about another chain than the one that gets it.
+fn only_the_acknowledgement_of_every_second(mut other: Delivery) -> Delivery {
+    if other.header.height.get().is_multiple_of(2) {
+        other.messages.clear();
+        other.tail.clear();
+    }
+    other
 }
 
 fn drop_message(lie: &mut Delivery, prng: &mut Prng) {

@@ -310,6 +310,9 @@ impl Refused {
     }
 }
 
+/// The link of a side that has no entry of this payment, or none on this chain.
+pub(super) const NOWHERE: Position = Position::NONE;
+
 /// A receipt for money that moved or waits.
 pub(super) const fn moved(code: OutcomeCode, debit: Position, credit: Position) -> Receipt {
     let refused = Receipt::refused(code, Amount::ZERO);

@@ -3,7 +3,7 @@
 use tributary_chain::AccountStatus;
 use tributary_types::payment::Payment;
 use tributary_types::{
-    AccountClass, AccountId, AssetId, ChainId, OutcomeCode, PaymentKind, Position, Receipt,
+    AccountClass, AccountId, AssetId, ChainId, OutcomeCode, PaymentKind, Receipt,
 };
 
 use super::chain::{Chain, Order, Refused, moved};
@@ -159,6 +159,3 @@ pub(super) fn check_available(payer: &Holder, amount: u128) -> Result<(), Refuse
         _ => Ok(()),
     }
 }
-
-/// A late outcome of money that did not move.
-pub(super) const NOWHERE: Position = Position::NONE;

@@ -5,9 +5,9 @@ use tributary_chain::message::{Fund, FundRequest};
 use tributary_types::payment::Payment;
 use tributary_types::{AccountId, Amount, OutcomeCode, PaymentRecord, Receipt};
 
-use super::chain::{Chain, Refused, moved};
+use super::chain::{Chain, NOWHERE, Refused, moved};
 use super::holder::{Proxy, Request};
-use super::payments::{NOWHERE, check_available, check_parties};
+use super::payments::{check_available, check_parties};
 use super::rules::UNANSWERED_MAX;
 
 impl Chain {

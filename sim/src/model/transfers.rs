@@ -5,8 +5,8 @@ use tributary_chain::message::{Transfer, TransferOutcome};
 use tributary_types::payment::Payment;
 use tributary_types::{ChainId, OutcomeCode, PaymentRecord, Position, Receipt};
 
-use super::chain::{Chain, Order, Refused, moved};
-use super::payments::{NOWHERE, check_available, check_is_paid, check_pays, check_shape};
+use super::chain::{Chain, NOWHERE, Order, Refused, moved};
+use super::payments::{check_available, check_is_paid, check_pays, check_shape};
 use super::rules::{TOTAL_MAX, UNANSWERED_MAX};
 
 impl Chain {
