@@ -8,11 +8,14 @@
 //! under way at a time; peers are asked in turn, those that lie too: their
 //! blocks are refused and noted. What a crash takes is missing again, and found
 //! again.
+//!
+//! After every reply it rests as long as that took, at most [`REST_MS_MAX`], since
+//! its peers have payments to execute. A reader ends the rest.
 
 use std::ops::RangeInclusive;
 use std::panic::resume_unwind;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
@@ -35,6 +38,8 @@ pub const SEARCH_BLOCKS_MAX: u64 = 1 << 22;
 const WINDOW_BLOCKS: u64 = 1 << 16;
 /// How long one peer may take to answer.
 const REPLY_WAIT_MS_MAX: u64 = 10_000;
+/// Longest rest after a reply.
+pub const REST_MS_MAX: u64 = 250;
 /// Wait after no peer had what is missing; doubles up to the other.
 const RETRY_WAIT_MS_MIN: u64 = 100;
 /// See [`RETRY_WAIT_MS_MIN`].
@@ -117,7 +122,10 @@ impl<S: BlockSource> Backfill<S> {
             }
             self.metrics.missing(self.gaps.blocks());
             if self.failures > 0 && self.failures >= self.gaps.len() {
-                self.rest().await;
+                self.failures = 0;
+                let wait = Duration::from_millis(self.retry_wait_ms);
+                self.retry_wait_ms = (2 * self.retry_wait_ms).min(RETRY_WAIT_MS_MAX);
+                self.rest(wait).await;
             }
         }
     }
@@ -186,6 +194,7 @@ impl<S: BlockSource> Backfill<S> {
 
     /// Fetches the upper end of a gap.
     async fn fill(&mut self, gap: Gap) -> Result<(), StorageFault> {
+        let started = Instant::now();
         let (gap, top) = match gap.top {
             Some(top) => (gap, top),
             None => match self.anchored(gap).await? {
@@ -205,6 +214,8 @@ impl<S: BlockSource> Backfill<S> {
                 if let Some(left) = left {
                     self.gaps.push_first(left);
                 }
+                let most = Duration::from_millis(REST_MS_MAX);
+                self.rest(started.elapsed().min(most)).await;
                 return Ok(());
             }
             self.turn = (self.turn + 1) % self.means.peers.len();
@@ -289,12 +300,8 @@ impl<S: BlockSource> Backfill<S> {
         .await
     }
 
-    /// Nobody has what is missing: waits, or until something is said.
-    async fn rest(&mut self) {
-        let wait = Duration::from_millis(self.retry_wait_ms);
-        self.retry_wait_ms = (2 * self.retry_wait_ms).min(RETRY_WAIT_MS_MAX);
-        self.failures = 0;
-        // Over or interrupted: both end the rest.
+    /// Waits so long, or until something is said.
+    async fn rest(&self, wait: Duration) {
         drop(timeout(wait, self.means.missing.wait()).await);
     }
 }

@@ -162,6 +162,7 @@ mod tests {
     use super::*;
     use crate::archive::block::samples::{committed, pending, replica_with, stored_block};
     use tributary_types::OutcomeCode as Code;
+    use tributary_wire::node::ArchivedBlock;
 
     const WINDOW: IdWindow = IdWindow { back_ms: 100, ahead_ms: 20 };
 
@@ -223,6 +224,31 @@ mod tests {
         let reader = replica_with(&[stored_block(50, 9_000, vec![], vec![])]);
         assert!(matches!(find(&reader, id, 50), Err(ReadError::Missing { .. })));
         assert!(matches!(find(&replica_with(&[]), id, 50), Err(ReadError::Missing { .. })));
+    }
+
+    /// The blocks around the id are fetched right after the window was looked
+    /// for, when what is above them seemed to be its beginning.
+    #[test]
+    fn blocks_that_come_during_a_search_do_not_make_it_overlook_any() {
+        let id = PaymentId::new(TimeMs::new(1_000), [7; 10]);
+        let block = |height: u64| {
+            let payments = if height == 10 { vec![committed(id)] } else { vec![] };
+            stored_block(height, 900 + 10 * height, payments, vec![])
+        };
+        let reader = replica_with(&(1..=5).chain(12..=20).map(block).collect::<Vec<_>>());
+        let fetched: Vec<_> = (6..=11)
+            .map(|height| {
+                let StoredBlock { header, body, outcomes } = block(height);
+                ArchivedBlock { header, body, outcomes, certificate: None }
+            })
+            .collect();
+        let come = || {
+            reader.put_fetched(&fetched).unwrap();
+            true
+        };
+        let during = Search::new(&reader, &id, &come).run(WINDOW, BlockHeight::new(20));
+        assert!(matches!(during, Err(ReadError::Missing { .. })), "{during:?}");
+        assert_eq!(find(&reader, id, 20).unwrap(), position(10, 0));
     }
 
     #[test]

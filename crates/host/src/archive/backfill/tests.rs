@@ -169,6 +169,17 @@ async fn liars_alone_fill_nothing() {
 }
 
 #[tokio::test]
+async fn what_was_left_at_an_end_is_found_after_a_restart() {
+    let peer = Peer::with(chain(BLOCKS));
+    let replica = Replica::with([1, 2, 12, 13], vec![peer.clone()]);
+    let store = replica.run_until(|store| missing(store).len() < 12).await;
+    let left = missing(&store);
+    assert!(!left.is_empty());
+    let here = (1..=BLOCKS).filter(|height| !left.contains(height));
+    check(&Replica::with(here, vec![peer]).run().await);
+}
+
+#[tokio::test]
 async fn what_a_reader_needs_is_fetched_first() {
     let peer = Peer::with(chain(BLOCKS));
     let replica = Replica::with([1, 2, 5, 10, 15, 20], vec![peer.clone()]);
