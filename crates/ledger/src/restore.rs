@@ -134,7 +134,13 @@ fn sort(pages: &[Page]) -> Result<Sections<'_>, Wrong> {
 /// Takes everything out of the sections that this kind of chain has.
 fn restore(core: &mut Core, sections: &mut Sections<'_>, header: &Header) -> Result<Side, Wrong> {
     core.accounts = restore_table(section::ACCOUNTS, sections)?;
-    for (number, bytes) in take(sections, section::CHANNELS) {
+    let channels = take(sections, section::CHANNELS);
+    let (found, expected) = (channels.len(), core.channels.page_count() as usize);
+    if found != expected {
+        let key = PageKey { section: section::CHANNELS, number: 0 };
+        return Err((key, format!("{found} channels have a page, expected {expected}")));
+    }
+    for (number, bytes) in channels {
         let restored = core.channels.restore_page(number, bytes);
         restored.map_err(|reason| (PageKey { section: section::CHANNELS, number }, reason))?;
     }

@@ -129,6 +129,19 @@ fn a_missing_a_doubled_and_a_foreign_page_are_found() {
 }
 
 #[test]
+fn a_channel_without_its_page_is_not_taken_for_an_unused_one() {
+    let world = World::new(2);
+    let pages = world.ledger(ONE).all_pages();
+    assert!(restore(&world, &pages).is_ok());
+    let channels = pages.iter().filter(|page| page.key.section == 5);
+    for channel in channels {
+        let missing: Vec<_> =
+            pages.iter().filter(|page| page.key != channel.key).cloned().collect();
+        assert!(matches!(restore(&world, &missing), Err(RestoreError::Page { .. })));
+    }
+}
+
+#[test]
 fn a_mismatch_names_the_height() {
     let (world, _) = busy();
     let pages = world.ledger(ONE).all_pages();
