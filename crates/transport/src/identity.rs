@@ -136,10 +136,9 @@ impl FromStr for Identity {
         };
         let valid = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
         let well_named = (1..=NAME_BYTES_MAX).contains(&name.len()) && name.bytes().all(valid);
-        match role {
-            Some(role) if well_named => Ok(Self { role, name: name.to_owned() }),
-            _ => Err(form()),
-        }
+        let identity = role.filter(|_| well_named).map(|role| Self { role, name: name.to_owned() });
+        // One identity has one text: `01` or `+1` would be a second one.
+        identity.filter(|identity| identity.to_string() == uri).ok_or_else(form)
     }
 }
 
@@ -200,6 +199,8 @@ mod tests {
             "tributary:router/a",
             "tributary:router/x/a",
             "tributary:router/16777216/a",
+            "tributary:router/07/a",
+            "tributary:router/+7/a",
             "tributary:king/a",
             "tributary:node/a b",
         ] {
