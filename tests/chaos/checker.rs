@@ -76,10 +76,13 @@ fn definite(history: &History) -> Vec<String> {
 
 fn acknowledged(history: &History) -> Vec<String> {
     let mut found = Vec::new();
-    for Submission { id, answer, .. } in &history.submissions {
+    for Submission { id, kind, answer, .. } in &history.submissions {
         let fate = history.fates.get(id);
         let holds = match (answer, fate) {
-            (Answer::Committed(told), Some(Fate::Committed(place))) => told == place,
+            // A refund that waited has two places: where it began to, and where it ended.
+            (Answer::Committed(told), Some(Fate::Committed(place))) => {
+                told == place || *kind == Kind::Refund && told.0 == place.0
+            }
             (Answer::Committed(_), _) => false,
             (Answer::Refused(_), Some(Fate::Committed(_))) => false,
             _ => true,
@@ -98,8 +101,9 @@ fn once(history: &History) -> Vec<String> {
             found.push(format!("{what} is {shown}, the committed ids come to {expected}"));
         }
     };
+    let committed: Vec<_> = committed(history).map(|(one, _)| one).collect();
     let sum = |wanted: &dyn Fn(&Submission) -> bool| -> u128 {
-        committed(history).filter(|(one, _)| wanted(one)).map(|(one, _)| one.amount).sum()
+        committed.iter().filter(|one| wanted(one)).map(|one| one.amount).sum()
     };
     for (number, payer) in history.payers.iter().enumerate() {
         let of = |kind| sum(&|one| one.payer == number && one.kind == kind);
@@ -111,7 +115,7 @@ fn once(history: &History) -> Vec<String> {
         let of = |kind| sum(&|one| one.merchant == number && one.kind == kind);
         differs(format!("received by merchant {number}"), of(Kind::Payment), merchant.received);
         differs(format!("refunded by merchant {number}"), of(Kind::Refund), merchant.refunded);
-        let count = committed(history).filter(|(one, _)| one.merchant == number).count();
+        let count = committed.iter().filter(|one| one.merchant == number).count();
         let shown = u128::from(merchant.payments);
         differs(format!("payments of merchant {number}"), count as u128, shown);
     }
@@ -173,31 +177,48 @@ fn forward(history: &History) -> Vec<String> {
 }
 
 fn current(history: &History) -> Vec<String> {
-    let ids = by_id(history);
     let acknowledged = first_acknowledged(history);
+    let (mut told, mut asked) = (Sums::new(), Sums::new());
+    for (id, one) in by_id(history).into_iter().filter(|(_, one)| one.kind == Kind::Payment) {
+        for subject in [Subject::Payer(one.payer), Subject::Merchant(one.merchant)] {
+            asked.entry(subject).or_default().push((one.invoked, one.amount));
+            if let Some((at, _)) = acknowledged.get(&id) {
+                told.entry(subject).or_default().push((*at, one.amount));
+            }
+        }
+    }
+    for sums in [&mut told, &mut asked] {
+        sums.values_mut().for_each(|events| add_up(events));
+    }
     let mut found = Vec::new();
     for read in &history.reads {
         let Some(&shown) = read.totals.get(PAID) else { continue };
-        let of_subject = |one: &&Submission| match read.subject {
-            Subject::Payer(number) => one.payer == number,
-            Subject::Merchant(number) => one.merchant == number,
-        };
-        let payments = ids.values().copied().filter(|one| one.kind == Kind::Payment);
-        let (mut least, mut most) = (0, 0);
-        for payment in payments.filter(of_subject) {
-            if acknowledged.get(&payment.id).is_some_and(|(at, _)| *at < read.invoked) {
-                least += payment.amount;
-            }
-            if payment.invoked <= read.completed {
-                most += payment.amount;
-            }
-        }
+        let subject = read.subject;
+        let least = sum_before(&told, subject, read.invoked);
+        let most = sum_before(&asked, subject, read.completed.saturating_add(1));
         if !(least..=most).contains(&shown) {
-            let subject = read.subject;
             found.push(format!("{subject:?} showed {shown} paid, must be {least} to {most}"));
         }
     }
     found
+}
+
+/// Amounts of each subject by time; added up, the sum until then.
+type Sums = BTreeMap<Subject, Vec<(Micros, u128)>>;
+
+fn add_up(events: &mut [(Micros, u128)]) {
+    events.sort_unstable();
+    let mut sum = 0;
+    for (_, amount) in events {
+        sum += *amount;
+        *amount = sum;
+    }
+}
+
+fn sum_before(sums: &Sums, subject: Subject, time: Micros) -> u128 {
+    let Some(events) = sums.get(&subject) else { return 0 };
+    let before = events.partition_point(|(at, _)| *at < time);
+    before.checked_sub(1).map_or(0, |last| events[last].1)
 }
 
 /// When each committed id was first told to be so, and its place.

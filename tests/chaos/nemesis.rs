@@ -12,12 +12,14 @@ use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
 
 use crate::cluster::{Cluster, run};
-use crate::system::{Direction, cut};
+use crate::system::{Direction, EVERYTHING, lose, lose_nothing, slow};
 
 /// Pause between two faults, in milliseconds.
-const QUIET_MS: std::ops::Range<u64> = 500..3_500;
+const QUIET_MS: std::ops::Range<u64> = 300..2_500;
 /// How long a fault lasts that does not pass at once, in milliseconds.
-const LASTING_MS: std::ops::Range<u64> = 1_000..5_000;
+const LASTING_MS: std::ops::Range<u64> = 1_000..4_000;
+/// How many of a process's packets a loss takes, of a thousand.
+const LOST_THOUSANDTHS: std::ops::Range<u32> = 100..700;
 /// The file that fills a disk.
 const FILLER: &str = "filler";
 
@@ -36,18 +38,24 @@ pub enum Fault {
     Pause,
     /// What is for a process, or what it sends, is lost; or both.
     Partition,
+    /// A part of it is lost.
+    Loss,
+    /// The whole network is slow.
+    Slow,
     /// The disk of one node is full.
     FullDisk,
 }
 
-const FAULTS: [(Fault, u32); 7] = [
+const FAULTS: [(Fault, u32); 9] = [
     (Fault::Kill, 8),
     (Fault::KillNode, 3),
     (Fault::Several, 3),
     (Fault::KillAll, 1),
     (Fault::Pause, 6),
-    (Fault::Partition, 6),
-    (Fault::FullDisk, 2),
+    (Fault::Partition, 5),
+    (Fault::Loss, 3),
+    (Fault::Slow, 1),
+    (Fault::FullDisk, 1),
 ];
 
 /// The one who does it.
@@ -61,10 +69,11 @@ pub struct Nemesis<'a> {
 }
 
 impl<'a> Nemesis<'a> {
-    /// Works until `until` is set; partitions only where they are possible.
-    pub fn new(cluster: &'a Cluster, seed: u64, partitions: bool, until: &'a AtomicBool) -> Self {
+    /// Works until `until` is set; packets are lost only where that is
+    /// possible.
+    pub fn new(cluster: &'a Cluster, seed: u64, network: bool, until: &'a AtomicBool) -> Self {
         let possible = |(fault, _): &(Fault, u32)| match fault {
-            Fault::Partition => partitions,
+            Fault::Partition | Fault::Loss | Fault::Slow => network,
             Fault::FullDisk => cluster.confined.is_some(),
             _ => true,
         };
@@ -122,7 +131,18 @@ impl<'a> Nemesis<'a> {
                 let name = self.any();
                 self.pause(&name);
             }
-            Fault::Partition => self.partition(),
+            Fault::Partition => self.cut("partitions", EVERYTHING),
+            Fault::Loss => {
+                let thousandths = self.random.random_range(LOST_THOUSANDTHS);
+                self.cut("losses", thousandths);
+            }
+            Fault::Slow => {
+                if told(slow("add")) {
+                    self.note("slow networks", "all");
+                    self.last();
+                    told(slow("del"));
+                }
+            }
             Fault::FullDisk => self.fill_disk(),
         }
     }
@@ -146,7 +166,7 @@ impl<'a> Nemesis<'a> {
         }
     }
 
-    fn partition(&mut self) {
+    fn cut(&mut self, what: &str, thousandths: u32) {
         let names = self.cluster.processes();
         let mut ports: Vec<_> =
             names.iter().filter_map(|name| Some((name, self.cluster.port(name)?))).collect();
@@ -156,17 +176,11 @@ impl<'a> Nemesis<'a> {
             1 => &[Direction::From],
             _ => &[Direction::To, Direction::From],
         };
-        let all = |verb| ways.iter().try_for_each(|way| cut(verb, port, *way));
-        match all("add") {
-            Ok(()) => {
-                self.note("partitions", &format!("{name} {ways:?}"));
-                self.last();
-            }
-            Err(error) => eprintln!("{error:#}"),
+        if told(ways.iter().try_for_each(|way| lose(port, *way, thousandths))) {
+            self.note(what, &format!("{name} {ways:?} {thousandths} of {EVERYTHING}"));
+            self.last();
         }
-        if let Err(error) = all("del") {
-            eprintln!("{error:#}");
-        }
+        told(lose_nothing());
     }
 
     /// Fills what is left of the confined node's disk, and frees it again.
@@ -178,9 +192,7 @@ impl<'a> Nemesis<'a> {
         run(Command::new("dd").args(["if=/dev/zero", "bs=1M", &output])).err();
         self.note("full disks", &data.display().to_string());
         self.last();
-        if let Err(error) = std::fs::remove_file(&filler) {
-            eprintln!("{}: {error}", filler.display());
-        }
+        told(std::fs::remove_file(&filler).map_err(anyhow::Error::from));
     }
 
     fn note(&mut self, what: &str, whom: &str) {
@@ -204,4 +216,12 @@ impl<'a> Nemesis<'a> {
             std::thread::park_timeout(left);
         }
     }
+}
+
+/// Whether it went well; if not, says why not.
+fn told(result: anyhow::Result<()>) -> bool {
+    if let Err(error) = &result {
+        eprintln!("{error:#}");
+    }
+    result.is_ok()
 }

@@ -1,10 +1,10 @@
-//! What this machine permits: a network and mounts of one's own, in which
-//! partitions and full disks hurt nobody else. What it does not permit is told
-//! and left out.
+//! What this machine permits: a network and mounts of one's own, in which lost
+//! packets and full disks hurt nobody else. What it does not permit is told and
+//! left out.
 //!
-//! Partitions are policy routing rules: what a process sends from its port, or
-//! what is sent to it, ends in a black hole. Delay and loss would take `netem`,
-//! clock offsets `libfaketime`; neither is used.
+//! Packets are lost by a classic BPF filter on the way out of the loopback
+//! interface, which every kernel with traffic control has; `netem`, which could
+//! delay them as well, many lack. A token bucket makes the network slow.
 
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -15,10 +15,10 @@ use crate::cluster::run;
 
 /// Set for the run that has namespaces of its own.
 const INSIDE: &str = "TRIBUTARY_CHAOS_INSIDE";
-/// Rules before this one see a packet before it is taken to be for this machine.
-const LOCAL_RULE_PREFERENCE: &str = "1000";
-/// Place of the rules that make a partition.
-const PARTITION_PREFERENCE: &str = "10";
+/// Loses nothing, or everything: a share in thousandths.
+pub const EVERYTHING: u32 = 1_000;
+/// Rate, bucket and longest queue of a slow network.
+const SLOW: [&str; 6] = ["rate", "8mbit", "burst", "64kb", "latency", "400ms"];
 
 /// Starts this program again in a network and a mount namespace of its own;
 /// returns only in there, or where there are none to be had. Whether there are.
@@ -27,14 +27,14 @@ pub fn isolate() -> bool {
         return match prepare() {
             Ok(()) => true,
             Err(error) => {
-                eprintln!("no partitions: {error:#}");
+                eprintln!("no lost packets: {error:#}");
                 false
             }
         };
     }
     let isolation = ["--net", "--mount"];
     if run(Command::new("unshare").args(isolation).arg("true")).is_err() {
-        eprintln!("no partitions and no full disks: namespaces are not permitted here");
+        eprintln!("no lost packets and no full disks: namespaces are not permitted here");
         return false;
     }
     let program = std::env::current_exe().context("this program has a path");
@@ -43,17 +43,16 @@ pub fn isolate() -> bool {
         command.args(isolation).arg(program).args(std::env::args_os().skip(1));
         command.env(INSIDE, "1").exec()
     });
-    eprintln!("no partitions and no full disks: {error:?}");
+    eprintln!("no lost packets and no full disks: {error:?}");
     false
 }
 
-/// A loopback interface whose packets ask other rules first.
+/// A loopback interface with a place for filters; tries one.
 fn prepare() -> Result<()> {
-    ip(&["link", "set", "lo", "up"])?;
-    ip(&["rule", "add", "preference", LOCAL_RULE_PREFERENCE, "table", "local"])?;
-    ip(&["rule", "del", "preference", "0"])?;
-    cut("add", 1, Direction::To)?;
-    cut("del", 1, Direction::To)
+    run(Command::new("ip").args(["link", "set", "lo", "up"]))?;
+    tc(&["qdisc", "add", "dev", "lo", "clsact"])?;
+    lose(1, Direction::To, EVERYTHING)?;
+    lose_nothing()
 }
 
 /// Which packets of a process are lost.
@@ -65,16 +64,52 @@ pub enum Direction {
     From,
 }
 
-/// Cuts a port off (`add`), or connects it again (`del`).
+/// Loses so many thousandths of a port's packets.
 ///
 /// # Errors
-/// What `ip` says.
-pub fn cut(verb: &str, port: u16, direction: Direction) -> Result<()> {
-    let end = if direction == Direction::To { "dport" } else { "sport" };
-    let rule = ["rule", verb, "preference", PARTITION_PREFERENCE, "ipproto", "udp"];
-    ip(&[&rule[..], &[end, &port.to_string(), "blackhole"]].concat())
+/// What `tc` says.
+pub fn lose(port: u16, direction: Direction, thousandths: u32) -> Result<()> {
+    let program = program(port, direction, thousandths);
+    tc(&["filter", "add", "dev", "lo", "egress", "bpf", "da", "bytecode", &program])
 }
 
-fn ip(arguments: &[&str]) -> Result<()> {
-    run(Command::new("ip").args(arguments))
+/// Loses nothing any more.
+///
+/// # Errors
+/// What `tc` says.
+pub fn lose_nothing() -> Result<()> {
+    tc(&["filter", "del", "dev", "lo", "egress"])
+}
+
+/// Makes the whole network slow (`add`), or quick again (`del`).
+///
+/// # Errors
+/// What `tc` says.
+pub fn slow(verb: &str) -> Result<()> {
+    let shape: &[&str] = if verb == "add" { &SLOW } else { &[] };
+    tc(&[&["qdisc", verb, "dev", "lo", "root", "tbf"], shape].concat())
+}
+
+/// IPv4, UDP, the port, and a random number up to the share: drop (2), else go
+/// on (-1). One instruction is operation, jumps if true and if false, operand.
+fn program(port: u16, direction: Direction, thousandths: u32) -> String {
+    let port_at = if direction == Direction::To { 36 } else { 34 };
+    let share = u64::from(u32::MAX) * u64::from(thousandths.min(EVERYTHING)) / 1_000;
+    let instructions = [
+        "40 0 0 12".to_owned(),
+        "21 0 7 2048".to_owned(),
+        "48 0 0 23".to_owned(),
+        "21 0 5 17".to_owned(),
+        format!("40 0 0 {port_at}"),
+        format!("21 0 3 {port}"),
+        "32 0 0 4294963256".to_owned(),
+        format!("37 1 0 {share}"),
+        "6 0 0 2".to_owned(),
+        "6 0 0 4294967295".to_owned(),
+    ];
+    format!("{},{}", instructions.len(), instructions.join(","))
+}
+
+fn tc(arguments: &[&str]) -> Result<()> {
+    run(Command::new("tc").args(arguments))
 }

@@ -11,8 +11,8 @@ use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
 use tokio::task::JoinSet;
 use tributary_client::{
-    AccountId, Amount, AssetId, ChainId, Client, FloatPolicy, ItemResult, OutcomeCode,
-    PaymentDraft, PaymentKind, Position,
+    AccountId, Amount, AssetId, BlockHeight, ChainId, Client, FloatPolicy, ItemResult, Outcome,
+    OutcomeCode, PaymentDraft, PaymentKind, Position,
 };
 
 use crate::history::{Answer, History, Kind, Micros, PAID, Place, Read, Subject, Submission};
@@ -37,9 +37,9 @@ const REPEAT_AFTER_MAX: Duration = Duration::from_secs(60);
 /// How long a client tries before it gives up an answer.
 const DEADLINE: Duration = Duration::from_secs(15);
 /// Pause between two requests of a payer, in milliseconds.
-const THINKING_MS: std::ops::Range<u64> = 0..60;
+const THINKING_MS: std::ops::Range<u64> = 10..150;
 /// Pause between two reads of a reader, in milliseconds.
-const READ_INTERVAL_MS: u64 = 40;
+const READ_INTERVAL_MS: u64 = 80;
 
 /// Who pays whom.
 #[derive(Debug, Clone)]
@@ -209,6 +209,17 @@ fn fresh(payer: usize, merchants: usize, random: &mut SmallRng) -> Submission {
     }
 }
 
+/// A repeated outcome has a place of its own; its detail is the first one's.
+fn first_place(outcome: &Outcome) -> Place {
+    let first = u64::try_from(outcome.receipt.detail.get()).ok().filter(|_| outcome.receipt.replay);
+    let limit = u64::from(Position::INDEX_LIMIT);
+    let first = first.and_then(|first| {
+        let index = u32::try_from(first % limit).ok()?;
+        Position::new(BlockHeight::new(first / limit), index)
+    });
+    place(outcome.chain, first.unwrap_or(outcome.position))
+}
+
 /// A place as the history knows it.
 pub fn place(chain: ChainId, position: Position) -> Place {
     (chain.get(), position.height().get(), position.index())
@@ -218,7 +229,7 @@ pub fn place(chain: ChainId, position: Position) -> Place {
 pub fn answer(result: ItemResult) -> Answer {
     match result {
         Ok(outcome) => match outcome.receipt.code {
-            OutcomeCode::Committed => Answer::Committed(place(outcome.chain, outcome.position)),
+            OutcomeCode::Committed => Answer::Committed(first_place(&outcome)),
             code if code.is_pending() => Answer::Pending,
             code => Answer::Refused(code.to_string()),
         },

@@ -10,6 +10,7 @@ mod cluster;
 mod data;
 
 mod bad_input;
+mod chaos;
 mod deploy;
 mod import;
 mod kills;

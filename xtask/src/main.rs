@@ -9,10 +9,12 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+mod chaos;
 mod command;
 mod demo;
 mod deny;
 mod fix;
+mod fuzz;
 mod lines;
 mod readme;
 mod repository;
@@ -52,6 +54,10 @@ enum Chore {
     Fix,
     /// Count the lines of Rust per crate
     Lines,
+    /// Fuzz every decoder of network and files, guided by coverage
+    Fuzz(fuzz::Options),
+    /// Break things in a cluster under load; check what its clients saw
+    Chaos(chaos::Options),
     /// Put known bugs into a copy of the code: does the simulator find each?
     Sabotage(sabotage::Options),
 }
@@ -65,6 +71,8 @@ fn main() -> ExitCode {
         Chore::Tidy => tidy::run(),
         Chore::Fix => fix::run(),
         Chore::Lines => lines::run(),
+        Chore::Fuzz(options) => fuzz::run(&options),
+        Chore::Chaos(options) => chaos::run(&options),
         Chore::Sabotage(options) => sabotage::run(&options),
     };
     finish(outcome)
