@@ -73,7 +73,12 @@ impl Courier {
                 }
                 Err(reason) => return self.health.failed(&reason),
             };
-            cursor = cursor.raised_by(&delivery);
+            if cursor.is_behind(&delivery) {
+                match self.read_cursor().await {
+                    Ok(now) => cursor = now,
+                    Err(reason) => return self.health.failed(&reason),
+                }
+            }
             match self.verifier.verify(&delivery) {
                 Ok(Verdict::Certified) => {}
                 Ok(Verdict::OtherSet) => self.health.unverified(),

@@ -30,11 +30,12 @@ impl Cursor {
         }
     }
 
-    /// The source shows that the receiving chain has more than was known.
+    /// Whether the source says that the receiving chain has more than is known
+    /// here. It may be so, or the source may lie to have messages left out: ask
+    /// the receiving chain.
     #[must_use]
-    pub fn raised_by(self, delivery: &Delivery) -> Self {
-        let before_first = delivery.first_sequence.saturating_sub(1);
-        Self { received: self.received.max(before_first), ..self }
+    pub const fn is_behind(&self, delivery: &Delivery) -> bool {
+        delivery.first_sequence.saturating_sub(1) > self.received
     }
 }
 
@@ -99,10 +100,17 @@ mod tests {
     fn a_cursor_only_moves_forward() {
         let start = Cursor { received: 7, acknowledged: 9 };
         assert_eq!(start.after(&sample(2, 3), 3), start);
-        let raised = start.raised_by(&sample(8, 9));
-        assert_eq!((raised.received, raised.acknowledged), (8, 9));
-        let next = raised.after(&sample(8, 9), 9);
+        let next = start.after(&sample(7, 9), 9);
         assert_eq!((next.received, next.acknowledged), (9, 9));
+    }
+
+    #[test]
+    fn a_source_that_begins_later_raises_a_question_and_no_cursor() {
+        let cursor = Cursor { received: 7, acknowledged: 4 };
+        assert!(cursor.is_behind(&sample(8, 9)));
+        assert!(cursor.is_behind(&sample(9, 9)));
+        assert!(!cursor.is_behind(&sample(7, 9)));
+        assert!(!cursor.is_behind(&sample(6, 9)));
     }
 
     #[test]
