@@ -83,7 +83,8 @@ pub fn delivery(honest: &Arc<Delivery>, stage: &mut Stage) -> Delivery {
     let mut lie = Delivery::clone(honest);
     let prng = &mut stage.liar_prng;
     match prng.below(16) {
-        0 => return only_the_acknowledgement_of_every_second(other),
+        0 if lie.header.height.get().is_multiple_of(2) => return other,
+        0 => return acknowledgement_of_another(honest, &stage.lies.deliveries).unwrap_or(other),
         1 => lie.messages.reverse(),
         2 => drop_message(&mut lie, prng),
         3 => {
@@ -106,14 +107,13 @@ pub fn delivery(honest: &Arc<Delivery>, stage: &mut Stage) -> Delivery {
     lie
 }
 
-/// Another delivery, or just what it says its source received: most often that
-/// is about another chain than the one that gets it.
-fn only_the_acknowledgement_of_every_second(mut other: Delivery) -> Delivery {
-    if other.header.height.get().is_multiple_of(2) {
-        other.messages.clear();
-        other.tail.clear();
-    }
-    other
+/// What a source last told another chain that it received.
+fn acknowledgement_of_another(honest: &Delivery, kept: &[Arc<Delivery>]) -> Option<Delivery> {
+    let fits = |other: &&Arc<Delivery>| {
+        other.header.chain == honest.header.chain && other.leaf.peer != honest.leaf.peer
+    };
+    let other = kept.iter().rev().find(fits)?;
+    Some(Delivery { messages: Vec::new(), tail: Vec::new(), ..Delivery::clone(other) })
 }
 
 fn drop_message(lie: &mut Delivery, prng: &mut Prng) {

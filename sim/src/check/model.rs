@@ -6,8 +6,8 @@ use tributary_ledger::{BlockOutcomes, Ledger};
 use crate::cluster::Cluster;
 use crate::model::{Model, Rules};
 
-/// Blocks of all chains after which a whole state is compared; outcomes are
-/// compared in each.
+/// Blocks of all chains after which a whole state is compared; outcomes and
+/// channels are compared in each.
 const COMPARED_EVERY_BLOCKS: u64 = 16;
 
 /// See the module head.
@@ -36,13 +36,16 @@ impl Predicted {
         followed.map(|_| ()).map_err(|difference| difference.to_string())
     }
 
-    /// The newest state of a chain, now and then.
+    /// The newest state of a chain: its channels, and now and then all of it.
     ///
     /// # Errors
     /// What is not as predicted.
     pub fn state(&mut self, ledger: &Ledger) -> Result<(), String> {
         self.blocks += 1;
-        if self.blocks.is_multiple_of(COMPARED_EVERY_BLOCKS) { self.whole(ledger) } else { Ok(()) }
+        if self.blocks.is_multiple_of(COMPARED_EVERY_BLOCKS) {
+            return self.whole(ledger);
+        }
+        self.model.compare_cursors(ledger).map_err(|difference| difference.to_string())
     }
 
     /// The newest state of a chain, when everything is over.
