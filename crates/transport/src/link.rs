@@ -244,6 +244,8 @@ impl PeerLink {
     /// Sends a large message on a stream of its own and waits until it is
     /// handed to the network; at most [`LARGE_MESSAGES_IN_FLIGHT_MAX`] at once.
     ///
+    /// [`LARGE_MESSAGES_IN_FLIGHT_MAX`]: crate::limits::LARGE_MESSAGES_IN_FLIGHT_MAX
+    ///
     /// # Errors
     /// [`SendError::NotConnected`] if there is no connection or it breaks.
     pub async fn send_large(&self, payload: Bytes) -> Result<(), SendError> {
