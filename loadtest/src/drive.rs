@@ -54,7 +54,7 @@ struct Answered {
 /// If a task of the generator dies.
 pub async fn drive(
     clients: Vec<Client>,
-    parties: Parties,
+    parties: &Parties,
     arguments: &Arguments,
 ) -> Result<Driven> {
     let mix = Mix {
@@ -63,7 +63,7 @@ pub async fn drive(
         refund_percent: arguments.refund_percent,
         cross_chain_percent: arguments.cross_chain_percent,
     };
-    let mut workload = Workload::new(&parties, mix, arguments.seed);
+    let mut workload = Workload::new(parties, mix, arguments.seed);
     let in_flight = arguments.rate.map_or(arguments.in_flight, |_| IN_FLIGHT_REQUESTS_MAX);
     let permits = Arc::new(Semaphore::new(in_flight));
     let (begin, length) = (Instant::now(), Duration::from_secs(arguments.duration_seconds));

@@ -28,7 +28,6 @@ use arguments::Arguments;
 use drive::drive;
 use lag::SettlementProbe;
 use result::LoadResult;
-use setup::Population;
 
 /// Longest that one request is repeated, and that settlement is waited for at
 /// the end.
@@ -56,10 +55,10 @@ async fn run(arguments: &Arguments) -> Result<ExitCode> {
         clients.push(client.with_deadline(ANSWER_WAIT));
     }
     let first = clients.first().context("no connection")?.clone();
-    let population = Population::open(&clients, arguments).await?;
+    let parties = setup::open(&clients, arguments).await?;
     eprintln!("driving for {} s", arguments.duration_seconds);
     let probe = SettlementProbe::start(first.clone());
-    let driven = drive(clients, population, arguments).await?;
+    let driven = drive(clients, &parties, arguments).await?;
     let lag = probe.stop().await?;
     eprintln!("waiting for settlement, then checking the books");
     first.settled().await?;

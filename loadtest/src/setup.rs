@@ -5,11 +5,11 @@
 
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use tokio::task::JoinSet;
 use tributary_client::{
-    AccountName, Amount, AssetId, Client, FloatPolicy, Operation, OutcomeCode, PaymentDraft,
-    PaymentKind, SigningKey,
+    AccountId, AccountName, Action, Amount, AssetId, Client, FloatPolicy, ItemResult, Operation,
+    OutcomeCode, PaymentDraft, PaymentKind, SetFloat, SigningKey, operation,
 };
 
 use crate::arguments::{Arguments, Signed};
@@ -22,33 +22,29 @@ const OPENING_BALANCE: Amount = Amount::new(1_000_000_000);
 /// What merchants keep on each user chain for refunds, in minor units.
 const REFUND_FLOAT: Amount = Amount::new(1_000_000);
 
-/// Everything that exists before the load begins.
-pub struct Population;
-
-impl Population {
-    /// Opens and funds what the workload needs.
-    ///
-    /// # Errors
-    /// If anything is refused or gets no answer.
-    pub async fn open(clients: &[Client], arguments: &Arguments) -> Result<Parties> {
-        let begin = Instant::now();
-        let client = &clients[0];
-        let code = arguments.asset;
-        let entry = client.asset(code);
-        let asset = entry.with_context(|| format!("the cluster has no asset {code}"))?.id;
-        let parties = parties(client, arguments, asset)?;
-        let merchants = merchants_opening(client, arguments, asset)?;
-        operate(clients, merchants).await.context("opening merchants")?;
-        let users = users_opening(client, arguments, asset)?;
-        operate(clients, users).await.context("opening accounts")?;
-        set_floats(client, &parties, arguments).await.context("setting floats")?;
-        client.announced().await?;
-        fund(clients, &parties).await.context("giving opening money")?;
-        let (accounts, merchants) = (arguments.accounts, arguments.merchants);
-        let seconds = begin.elapsed().as_secs_f64();
-        eprintln!("{accounts} accounts and {merchants} merchants are ready after {seconds:.1} s");
-        Ok(parties)
-    }
+/// Opens and funds what the workload needs.
+///
+/// # Errors
+/// If anything is refused or gets no answer.
+pub async fn open(clients: &[Client], arguments: &Arguments) -> Result<Parties> {
+    let begin = Instant::now();
+    let client = &clients[0];
+    let code = arguments.asset;
+    let entry = client.asset(code);
+    let asset = entry.with_context(|| format!("the cluster has no asset {code}"))?.id;
+    let parties = parties(client, arguments, asset)?;
+    let merchants = merchants_opening(client, arguments, asset)?;
+    operate(clients, &merchants, is_there).await.context("opening merchants")?;
+    let users = users_opening(client, arguments, asset)?;
+    operate(clients, &users, OutcomeCode::is_committed).await.context("opening accounts")?;
+    let floats = floats(&parties, arguments);
+    operate(clients, &floats, OutcomeCode::is_committed).await.context("setting floats")?;
+    client.announced().await?;
+    fund(clients, &parties).await.context("giving opening money")?;
+    let (accounts, merchants) = (arguments.accounts, arguments.merchants);
+    let seconds = begin.elapsed().as_secs_f64();
+    eprintln!("{accounts} accounts and {merchants} merchants are ready after {seconds:.1} s");
+    Ok(parties)
 }
 
 fn parties(client: &Client, arguments: &Arguments, asset: AssetId) -> Result<Parties> {
@@ -110,67 +106,84 @@ fn owner(arguments: &Arguments, number: usize) -> Option<SigningKey> {
     (arguments.signed == Signed::Owner).then(|| SigningKey::from_seed(seed))
 }
 
-/// Executes operations over all connections; each must be committed.
-async fn operate(clients: &[Client], operations: Vec<Operation>) -> Result<()> {
-    let mut asking = JoinSet::new();
-    for (number, chunk) in operations.chunks(CHUNK_ITEMS).enumerate() {
-        if asking.len() == clients.len() {
-            joined(&mut asking).await?;
-        }
-        let (client, chunk) = (clients[number % clients.len()].clone(), chunk.to_vec());
-        asking.spawn(async move {
-            let results = client.operate(&chunk).await;
-            results.into_iter().map(|result| Ok(result?.receipt.code)).collect::<Result<Vec<_>>>()
-        });
-    }
-    while !asking.is_empty() {
-        joined(&mut asking).await?;
-    }
-    Ok(())
+/// Executes operations over all connections; each outcome must be accepted.
+async fn operate(
+    clients: &[Client],
+    operations: &[Operation],
+    is_accepted: fn(OutcomeCode) -> bool,
+) -> Result<()> {
+    in_chunks(clients, operations, is_accepted, |client, chunk: Vec<Operation>| async move {
+        client.operate(&chunk).await
+    })
+    .await
 }
 
 /// Lets merchants keep money on the user chains if refunds are to come.
-async fn set_floats(client: &Client, parties: &Parties, arguments: &Arguments) -> Result<()> {
+fn floats(parties: &Parties, arguments: &Arguments) -> Vec<Operation> {
     let target = if arguments.refund_percent == 0 { Amount::ZERO } else { REFUND_FLOAT };
     let float = FloatPolicy { target, ..FloatPolicy::default() };
-    for merchant in &parties.merchants {
-        let code = client.set_float(*merchant, float).await?.receipt.code;
-        ensure!(code == OutcomeCode::Committed, "refused as {code}");
-    }
-    Ok(())
+    let set =
+        |account: &AccountId| operation(Action::SetFloat(SetFloat { account: *account, float }));
+    parties.merchants.iter().map(set).collect()
 }
 
 /// Gives every payer its opening balance from the issuer of its chain.
 async fn fund(clients: &[Client], parties: &Parties) -> Result<()> {
+    let asset = parties.asset;
+    in_chunks(
+        clients,
+        &parties.payers,
+        OutcomeCode::is_committed,
+        |client, chunk: Vec<Payer>| async move {
+            let draft = |payer: &Payer| {
+                let issuer = client.issuer(asset, client.chain_of(payer.account));
+                PaymentDraft::new(PaymentKind::Issue, issuer, payer.account, OPENING_BALANCE, asset)
+            };
+            let drafts: Vec<_> = chunk.iter().map(draft).collect();
+            client.pay(&drafts).await
+        },
+    )
+    .await
+}
+
+/// Asks for all items, one request under way for each connection.
+async fn in_chunks<T, F>(
+    clients: &[Client],
+    items: &[T],
+    is_accepted: fn(OutcomeCode) -> bool,
+    ask: impl Fn(Client, Vec<T>) -> F,
+) -> Result<()>
+where
+    T: Clone,
+    F: Future<Output = Vec<ItemResult>> + Send + 'static,
+{
     let mut asking = JoinSet::new();
-    for (number, chunk) in parties.payers.chunks(CHUNK_ITEMS).enumerate() {
+    for (number, chunk) in items.chunks(CHUNK_ITEMS).enumerate() {
         if asking.len() == clients.len() {
-            joined(&mut asking).await?;
+            check(&mut asking, is_accepted).await?;
         }
-        let client = clients[number % clients.len()].clone();
-        let draft = |payer: &Payer| {
-            let issuer = client.issuer(parties.asset, client.chain_of(payer.account));
-            let (kind, account) = (PaymentKind::Issue, payer.account);
-            PaymentDraft::new(kind, issuer, account, OPENING_BALANCE, parties.asset)
-        };
-        let drafts: Vec<_> = chunk.iter().map(draft).collect();
-        asking.spawn(async move {
-            let results = client.pay(&drafts).await;
-            results.into_iter().map(|result| Ok(result?.receipt.code)).collect::<Result<Vec<_>>>()
-        });
+        asking.spawn(ask(clients[number % clients.len()].clone(), chunk.to_vec()));
     }
     while !asking.is_empty() {
-        joined(&mut asking).await?;
+        check(&mut asking, is_accepted).await?;
     }
     Ok(())
 }
 
-async fn joined(asking: &mut JoinSet<Result<Vec<OutcomeCode>>>) -> Result<()> {
-    let Some(codes) = asking.join_next().await else { return Ok(()) };
-    // A merchant whose float an earlier run has set exists.
-    let is_done = |code| matches!(code, OutcomeCode::Committed | OutcomeCode::AccountExists);
-    match codes??.into_iter().find(|code| !is_done(*code)) {
-        Some(code) => bail!("refused as {code}"),
-        None => Ok(()),
+/// Waits for one request and checks its outcomes.
+async fn check(
+    asking: &mut JoinSet<Vec<ItemResult>>,
+    is_accepted: fn(OutcomeCode) -> bool,
+) -> Result<()> {
+    let Some(results) = asking.join_next().await else { return Ok(()) };
+    for result in results? {
+        let code = result?.receipt.code;
+        ensure!(is_accepted(code), "refused as {code}");
     }
+    Ok(())
+}
+
+/// A merchant whose float an earlier run has set exists, with other properties.
+const fn is_there(code: OutcomeCode) -> bool {
+    matches!(code, OutcomeCode::Committed | OutcomeCode::AccountExists)
 }

@@ -106,7 +106,7 @@ pub use tributary_chain::Batch;
 /// The words that the verbs speak.
 pub use tributary_chain::operation::{
     AccountStatus, Action, AssetEntry, FloatPolicy, InstitutionEntry, InstitutionKey, Operation,
-    RegistryChange,
+    RegistryChange, SetFloat,
 };
 pub use tributary_ledger::books::{BooksError, BooksReport, BooksSummary};
 pub use tributary_ledger::genesis::{ChainKind, ChainSpec, Genesis, Parameters};
