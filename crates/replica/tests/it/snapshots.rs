@@ -76,17 +76,23 @@ fn a_snapshot_that_is_lost_is_sent_again() {
     cluster.settle();
 }
 
-#[test]
-fn a_snapshot_that_does_not_fit_its_header_is_refused() {
-    let mut cluster = short_logs(2);
-    let behind = leave_behind(&mut cluster, 12);
-    let leader = cluster.leader().unwrap();
+/// The bytes of a snapshot that is sent to `behind`, which runs again without
+/// it, and alone.
+fn intercepted_snapshot(cluster: &mut Cluster, behind: u16) -> Vec<u8> {
     cluster.restart(behind);
     cluster.run_until("a snapshot is sent", |cluster| cluster.was_sent_snapshot(behind));
     cluster.crash(behind);
     cluster.isolate(behind);
     cluster.restart(behind);
-    let offer = cluster.last_snapshot(behind);
+    cluster.last_snapshot(behind)
+}
+
+#[test]
+fn a_snapshot_that_does_not_fit_its_header_is_refused() {
+    let mut cluster = short_logs(2);
+    let behind = leave_behind(&mut cluster, 12);
+    let leader = cluster.leader().unwrap();
+    let offer = intercepted_snapshot(&mut cluster, behind);
     let refused = |change: &dyn Fn(&mut tributary_replica::SnapshotMessage),
                    cluster: &mut Cluster| {
         let PeerMessage::Snapshot(mut message) = decode_exact::<PeerMessage>(&offer).unwrap()
@@ -170,12 +176,7 @@ fn a_follower_that_saves_a_state_stands_for_no_election() {
     let mut cluster = short_logs(3);
     let behind = leave_behind(&mut cluster, 12);
     let leader = cluster.leader().unwrap();
-    cluster.restart(behind);
-    cluster.run_until("a snapshot is sent", |cluster| cluster.was_sent_snapshot(behind));
-    cluster.crash(behind);
-    cluster.isolate(behind);
-    cluster.restart(behind);
-    let offer = cluster.last_snapshot(behind);
+    let offer = intercepted_snapshot(&mut cluster, behind);
     let message = decode_exact::<PeerMessage>(&offer).unwrap();
     // The checkpoint that the state asks for is not saved: nobody carries it out.
     cluster.act_alone(behind, |replica| replica.handle_peer(leader, message).unwrap());
