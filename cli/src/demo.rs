@@ -34,7 +34,7 @@ pub async fn run(once: bool) -> Result<()> {
         _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
     };
     if outcome.is_ok() && !once {
-        invite(&root);
+        invite(&root)?;
         tokio::signal::ctrl_c().await?;
         println!("\nStopping.");
     }
@@ -75,11 +75,14 @@ async fn show_chains(client: &Client, root: &Path) -> Result<()> {
     chains::run(client, &topology, Format::Table).await
 }
 
-fn invite(root: &Path) {
+/// Says what to try next, in words that work in a terminal that knows nothing.
+fn invite(root: &Path) -> Result<()> {
+    let program = std::env::current_exe().context("cannot find this program's own file")?;
+    let programs = program.parent().unwrap_or(&program).display();
     let root = root.display();
     println!(
         "\nThe cluster stays up until Ctrl-C. In another terminal:\n\n  \
-         export TRIBUTARY_CLUSTER={root}\n  \
+         export PATH=\"{programs}:$PATH\" TRIBUTARY_CLUSTER={root}\n  \
          tributary cluster status\n  \
          tributary merchant m1\n  \
          tributary pay issuer c1 1000\n  \
@@ -89,4 +92,5 @@ fn invite(root: &Path) {
          tributary books\n\n\
          Configuration, keys and logs are in {root}."
     );
+    Ok(())
 }
