@@ -5,6 +5,7 @@
 //! clock of a chain is far off at a time, and no more replicas are lost for
 //! good than a quorum can spare. Everything else may strike all at once.
 
+use crate::disk::Part;
 use crate::event::Event;
 use crate::liars::lying_validator;
 use crate::node::Node;
@@ -198,8 +199,9 @@ impl World {
         }
     }
 
-    /// A node ends and a bit of what it stored flips, if its chains can do
-    /// without it: nobody may start again from there.
+    /// A node ends and a bit of what it stored flips, in a checkpoint, the log
+    /// or the archive, if its chains can do without it: nobody may start again
+    /// from there.
     fn flip_bit(&mut self, node: u16) {
         // A set of three bears one liar or one loss, not both.
         let bears = self.stage.cluster.spare() > 0 && lying_validator(&self.stage).is_none();
@@ -210,9 +212,10 @@ impl World {
         let prng = &mut self.fault_prng;
         let flipped =
             self.stage.disks.get_mut(usize::from(node)).and_then(|disk| disk.flip_bit(prng));
-        if let Some(chain) = flipped {
+        if let Some((chain, part)) = flipped {
             self.has_flipped = true;
             self.stage.checks.damage(node, chain);
+            self.stage.note(Place::Node(node), chain.get(), part_name(part), [0, 0]);
         }
         let delay_us = self.fault_prng.below(LASTS_US_MAX);
         self.stage.after(delay_us, Event::Start { node });
@@ -226,6 +229,16 @@ impl World {
     fn some_node(&mut self) -> u16 {
         let count = u64::from(self.stage.cluster.node_count());
         u16::try_from(self.fault_prng.below(count)).unwrap_or(0)
+    }
+}
+
+const fn part_name(part: Part) -> &'static str {
+    match part {
+        Part::Page => "a bit flips in a page",
+        Part::Checkpoint => "a bit flips in a checkpoint",
+        Part::Entry => "a bit flips in a log entry",
+        Part::Record => "a bit flips in a log record",
+        Part::Certified => "a bit flips in a certified header",
     }
 }
 

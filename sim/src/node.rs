@@ -88,10 +88,15 @@ impl Node {
         self.syncing = 0;
         self.saving.clear();
         stage.note(self.place(), 0, "starts", [self.life, 0]);
+        stage.disk(self.number).open();
         for (chain, validator) in stage.cluster.hosted(self.number).to_vec() {
             let config = stage.cluster.replica_config(&stage.scenario, chain, validator);
             let restored = stage.disk(self.number).restored(chain);
-            match Replica::new(config, &stage.cluster.genesis, restored) {
+            let replica = restored.map_err(|corrupt| corrupt.to_string()).and_then(|restored| {
+                let replica = Replica::new(config, &stage.cluster.genesis, restored);
+                replica.map_err(|error| error.to_string())
+            });
+            match replica {
                 Ok(replica) => {
                     stage.checks.started(self.number, chain);
                     self.hosted.insert(chain, Hosted::new(chain, validator, replica));

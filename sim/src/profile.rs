@@ -94,7 +94,7 @@ pub enum Fault {
     DiskFull,
     /// A disk is slow for a while.
     SlowDisk,
-    /// A bit of a stored checkpoint flips; the node may not come back with it.
+    /// A bit of what is stored flips; the node may not come back with it.
     BitFlip,
     /// A relay is started again and knows nothing.
     RelayRestart,

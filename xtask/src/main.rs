@@ -11,6 +11,7 @@ use clap::{Parser, Subcommand};
 
 mod chaos;
 mod command;
+mod coverage;
 mod demo;
 mod deny;
 mod fix;
@@ -58,6 +59,8 @@ enum Chore {
     Fuzz(fuzz::Options),
     /// Break things in a cluster under load; check what its clients saw
     Chaos(chaos::Options),
+    /// Count the lines of the pure crates that the simulator reaches
+    Coverage(coverage::Options),
     /// Put known bugs into a copy of the code: does the simulator find each?
     Sabotage(sabotage::Options),
 }
@@ -73,6 +76,7 @@ fn main() -> ExitCode {
         Chore::Lines => lines::run(),
         Chore::Fuzz(options) => fuzz::run(&options),
         Chore::Chaos(options) => chaos::run(&options),
+        Chore::Coverage(options) => coverage::run(&options),
         Chore::Sabotage(options) => sabotage::run(&options),
     };
     finish(outcome)

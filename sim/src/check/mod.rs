@@ -24,7 +24,7 @@ use std::collections::BTreeSet;
 use tributary_chain::{Batch, Body, Certificate, Header};
 use tributary_ledger::Ledger;
 use tributary_replica::store::Checkpoint;
-use tributary_replica::{ExecutedBlock, PeerError, ReplicaStatus, StartError};
+use tributary_replica::{ExecutedBlock, PeerError, ReplicaStatus};
 use tributary_types::codec::decode_exact;
 use tributary_types::{BlockHeight, ChainId, Hash, OutcomeCode, TimeMs};
 
@@ -279,7 +279,7 @@ impl Checks {
     }
 
     /// A replica does not start. Returns whether that is for good.
-    pub fn refused_to_start(&mut self, node: u16, chain: ChainId, error: &StartError) -> bool {
+    pub fn refused_to_start(&mut self, node: u16, chain: ChainId, error: &str) -> bool {
         if !self.damaged.contains(&(node, chain)) {
             self.violate("restart", format!("node {node} chain {chain}: {error}"));
         }
