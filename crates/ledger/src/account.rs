@@ -48,6 +48,10 @@ impl Row for Account {
     fn id(&self) -> AccountId {
         self.id
     }
+
+    fn read_ahead(&self) -> u32 {
+        self.id.get().trailing_zeros() ^ self.last.index() ^ u32::from(self.owner.is_some())
+    }
 }
 
 impl Account {

@@ -43,6 +43,10 @@ fn read_rows<R: Row>(table: &Table<R>, ids: impl Iterator<Item = AccountId>) {
     for (row, id) in rows.iter_mut().zip(ids) {
         *row = table.probable_row(id);
     }
-    let found = rows.iter().flatten().map(|row| table.row(*row).id().get());
-    black_box(found.fold(0, |all, id| all ^ id));
+    together(rows.iter().flatten().map(|row| table.row(*row)));
+}
+
+/// Reads rows that are about to be used.
+pub(crate) fn together<'a, R: Row + 'a>(rows: impl Iterator<Item = &'a R>) {
+    black_box(rows.fold(0, |all, row| all ^ row.read_ahead()));
 }

@@ -16,6 +16,13 @@ pub trait Row: Encode + Decode {
     /// The id that the row is found by.
     fn id(&self) -> AccountId;
 
+    /// Reads a little of each line of cache that payments need of the row, so
+    /// that it is near (see the module `read_ahead`). The result means nothing.
+    #[must_use]
+    fn read_ahead(&self) -> u32 {
+        self.id().get().trailing_zeros()
+    }
+
     /// The leaf of the Merkle tree: the hash of the canonical bytes, padded
     /// with zeros to whole blocks of the hash function.
     #[must_use]

@@ -12,7 +12,11 @@ use crate::index::{Index, hash_u128};
 use crate::leaves::Leaves;
 use crate::limits::ROWS_MAX;
 use crate::marks::Marks;
+use crate::read_ahead;
 use crate::row::Row;
+
+/// Rows that [`Table::commit`] reads together before it hashes them.
+const RUN_ROWS: usize = 64;
 
 /// Rows of one kind, with their index and tree.
 #[derive(Debug, Clone)]
@@ -63,7 +67,7 @@ impl<R: Row> Table<R> {
 
     /// The number of a row that most often is the one with this id.
     pub(crate) fn probable_row(&self, id: AccountId) -> Option<u32> {
-        self.index.first(hash_u128(id.get()))
+        self.index.probable(hash_u128(id.get()))
     }
 
     /// The row with this id.
@@ -114,9 +118,12 @@ impl<R: Row> Table<R> {
     pub(crate) fn commit(&mut self) -> TreeCommitment {
         let touched = self.touched.take_sorted();
         let mut leaves = Leaves::new(R::DOMAIN, touched.len());
-        for number in &touched {
-            leaves.push(|out| self.rows[*number as usize].encode(out));
-            self.dirty_pages.mark(number / R::ROWS_PER_PAGE);
+        for run in touched.chunks(RUN_ROWS) {
+            read_ahead::together(run.iter().map(|number| self.row(*number)));
+            for number in run {
+                leaves.push(|out| self.rows[*number as usize].encode(out));
+                self.dirty_pages.mark(number / R::ROWS_PER_PAGE);
+            }
         }
         for (number, leaf) in touched.into_iter().zip(leaves.finish()) {
             self.tree.set(number, leaf);

@@ -27,9 +27,9 @@ impl Bucket {
         found.map(|row| &self.entries[row as usize])
     }
 
-    /// The row where the search for an id begins.
-    pub(super) fn first_row(&self, id: PaymentId) -> Option<u32> {
-        self.index.first(hash_id(id))
+    /// The row that most often is that of an id, if it is there.
+    pub(super) fn probable_row(&self, id: PaymentId) -> Option<u32> {
+        self.index.probable(hash_id(id))
     }
 
     /// Appends an entry whose id is not there yet.
@@ -44,7 +44,8 @@ impl Bucket {
         let (hash, row) = (hash_id(entry.id), self.next_row());
         match self.index.find(hash, |other| self.entries[other as usize].id == entry.id) {
             Some(old) => {
-                self.index.replace(hash, old, row);
+                let entries = &self.entries;
+                self.index.replace(hash, old, row, |row| hash_id(entries[row as usize].id));
                 self.entries.push(entry);
             }
             None => self.push_new(entry),
