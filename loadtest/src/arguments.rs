@@ -86,9 +86,44 @@ pub struct Arguments {
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
 
+    /// What is done before the load: open and fund everything, that and then
+    /// stop, or nothing because an earlier run with the same accounts did it.
+    #[arg(long, value_enum, default_value = "all")]
+    pub setup: Setup,
+
+    /// Make this many payments, signatures of owners included, before the clock
+    /// starts; the load ends early when they are used up.
+    #[arg(long, value_name = "PAYMENTS")]
+    pub ready_made: Option<usize>,
+
+    /// Ask once: what is refused as overloaded is counted, not repeated.
+    #[arg(long)]
+    pub once: bool,
+
+    /// Measurements of the settlement lag that run beside the load.
+    #[arg(long, default_value_t = 4)]
+    pub lag_probes: usize,
+
+    /// Beside the load, pay once on every user chain each so many milliseconds,
+    /// and keep when each was sent and answered (with --json).
+    #[arg(long, value_name = "MILLISECONDS")]
+    pub probe_interval_ms: Option<u64>,
+
     /// Also write all figures to this file.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+}
+
+/// What comes before the load.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Setup {
+    /// Accounts and merchants are opened and given money.
+    All,
+    /// The same, and nothing after it.
+    Only,
+    /// Nothing: they are there.
+    Done,
 }
 
 /// Who signs.
@@ -118,6 +153,9 @@ impl Arguments {
         }
         if self.connections == 0 || self.rate == Some(0) || self.duration_seconds == 0 {
             bail!("--connections, --rate and --duration must be above zero");
+        }
+        if self.probe_interval_ms == Some(0) || self.ready_made == Some(0) {
+            bail!("--probe-interval-ms and --ready-made must be above zero");
         }
         if self.hot_count == 0 || self.hot_count > self.merchants {
             bail!("--hot-count {}: must be between 1 and --merchants", self.hot_count);
@@ -157,6 +195,7 @@ mod tests {
             (["--refund-percent", "101"], "percentages"),
             (["--rate", "0"], "--rate"),
             (["--asset", "gbp"], "--asset"),
+            (["--probe-interval-ms", "0"], "--probe-interval-ms"),
         ] {
             let error = check(&arguments).unwrap_err().to_string();
             assert!(error.contains(expected), "{arguments:?}: {error}");

@@ -4,6 +4,9 @@
 //! from then, whenever it is really sent: a cluster that stalls cannot make the
 //! generator stop asking (no coordinated omission). Without one, a fixed number
 //! of requests is kept under way and latency counts from sending.
+//!
+//! Payments are made while they are sent, which is work of the generator, or
+//! before the clock starts (`--ready-made`).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,10 +20,16 @@ use tokio::time::sleep_until;
 use tributary_client::{Client, ItemError, PaymentDraft};
 
 use crate::arguments::{Arguments, IN_FLIGHT_REQUESTS_MAX};
+use crate::usage::{Snapshot, Usage};
 use crate::workload::{Mix, Parties, Workload};
+
+/// Length of the periods whose committed payments are counted.
+pub const PERIOD_MS: u64 = 100;
 
 /// Longest latency that is told apart, in microseconds: ten minutes.
 const LATENCY_MICROSECONDS_MAX: u64 = 600_000_000;
+/// How the client tells that an item was refused because of too much load.
+const OVERLOADED: &str = "overloaded";
 /// Significant digits of latencies.
 const LATENCY_DIGITS: u8 = 3;
 
@@ -33,8 +42,12 @@ pub struct Driven {
     pub outcomes: BTreeMap<String, u64>,
     /// Of committed payments, in microseconds.
     pub latency: Histogram<u64>,
-    /// Committed payments in each second of the run.
-    pub committed_per_second: Vec<u64>,
+    /// From asking to being refused as overloaded, in microseconds (`--once`).
+    pub refusal: Histogram<u64>,
+    /// Committed payments in each period of [`PERIOD_MS`].
+    pub committed_per_period: Vec<u64>,
+    /// What each process used, by name.
+    pub usage: BTreeMap<String, Usage>,
     /// Longest that a request was sent after it was due, in microseconds: if
     /// this is large the generator was the limit.
     pub late_microseconds_max: u64,
@@ -64,23 +77,32 @@ pub async fn drive(
         cross_chain_percent: arguments.cross_chain_percent,
     };
     let mut workload = Workload::new(parties, mix, arguments.seed);
+    let mut ready = arguments.ready_made.map(|count| workload.next(count));
+    let mut next = |count: usize| match &mut ready {
+        Some(ready) => ready.split_off(ready.len().saturating_sub(count)),
+        None => workload.next(count),
+    };
     let in_flight = arguments.rate.map_or(arguments.in_flight, |_| IN_FLIGHT_REQUESTS_MAX);
     let permits = Arc::new(Semaphore::new(in_flight));
+    let before = Snapshot::take(&arguments.cluster);
     let (begin, length) = (Instant::now(), Duration::from_secs(arguments.duration_seconds));
     let mut driven = Driven::new()?;
     let mut asking = JoinSet::new();
     let mut sent = 0_u64;
     while begin.elapsed() < length {
         let due = arguments.rate.map(|rate| begin + offset(sent, rate));
-        let drafts = workload.next(arguments.batch);
+        let drafts = next(arguments.batch);
+        if drafts.is_empty() {
+            break;
+        }
         if let Some(due) = due {
             sleep_until(due.into()).await;
         }
         let permit = Arc::clone(&permits).acquire_owned().await?;
         let number = usize::try_from(sent)? / arguments.batch;
         let client = clients[number % clients.len()].clone();
-        asking.spawn(ask(client, drafts, due, permit));
-        sent += arguments.batch as u64;
+        sent += drafts.len() as u64;
+        asking.spawn(ask(client, drafts, due, permit, arguments.once));
         while let Some(answered) = asking.try_join_next() {
             driven.add(begin, answered?)?;
         }
@@ -89,6 +111,7 @@ pub async fn drive(
         driven.add(begin, answered?)?;
     }
     driven.seconds = begin.elapsed().as_secs_f64();
+    driven.usage = Snapshot::take(&arguments.cluster).since(&before);
     Ok(driven)
 }
 
@@ -103,9 +126,10 @@ async fn ask(
     drafts: Vec<PaymentDraft>,
     due: Option<Instant>,
     permit: OwnedSemaphorePermit,
+    once: bool,
 ) -> Answered {
     let sent = Instant::now();
-    let results = client.pay(&drafts).await;
+    let results = if once { client.pay_once(&drafts).await } else { client.pay(&drafts).await };
     drop(permit);
     let code = |result: Result<tributary_client::Outcome, ItemError>| {
         result.map(|outcome| outcome.receipt.code.as_str())
@@ -116,12 +140,17 @@ async fn ask(
 
 impl Driven {
     fn new() -> Result<Self> {
-        let latency = Histogram::new_with_max(LATENCY_MICROSECONDS_MAX, LATENCY_DIGITS);
+        let histogram = || {
+            let histogram = Histogram::new_with_max(LATENCY_MICROSECONDS_MAX, LATENCY_DIGITS);
+            histogram.context("the histogram's limits")
+        };
         Ok(Self {
             seconds: 0.0,
             outcomes: BTreeMap::new(),
-            latency: latency.context("the histogram's limits")?,
-            committed_per_second: Vec::new(),
+            latency: histogram()?,
+            refusal: histogram()?,
+            committed_per_period: Vec::new(),
+            usage: BTreeMap::new(),
             late_microseconds_max: 0,
         })
     }
@@ -131,7 +160,7 @@ impl Driven {
         let microseconds = |duration: Duration| u64::try_from(duration.as_micros());
         let late = microseconds(sent.saturating_duration_since(due))?;
         self.late_microseconds_max = self.late_microseconds_max.max(late);
-        let mut committed = 0;
+        let (mut committed, mut overloaded) = (0, 0);
         for code in codes {
             let name = match code {
                 Ok("committed") => {
@@ -141,17 +170,24 @@ impl Driven {
                 Ok(code) => code.to_owned(),
                 Err(ItemError::Malformed { field, .. }) => format!("malformed {field}"),
                 Err(ItemError::Refused(_)) => "refused".to_owned(),
+                Err(ItemError::Unanswered { last, .. }) if last == OVERLOADED => {
+                    overloaded += 1;
+                    last
+                }
                 Err(ItemError::Unanswered { .. }) => "unanswered".to_owned(),
             };
             *self.outcomes.entry(name).or_default() += 1;
         }
         let taken = microseconds(at.saturating_duration_since(due))?;
         self.latency.saturating_record_n(taken, committed);
-        let second = usize::try_from(at.saturating_duration_since(begin).as_secs())?;
-        if self.committed_per_second.len() <= second {
-            self.committed_per_second.resize(second + 1, 0);
+        let heard = microseconds(at.saturating_duration_since(sent))?;
+        self.refusal.saturating_record_n(heard, overloaded);
+        let elapsed_ms = at.saturating_duration_since(begin).as_millis();
+        let period = usize::try_from(elapsed_ms / u128::from(PERIOD_MS))?;
+        if self.committed_per_period.len() <= period {
+            self.committed_per_period.resize(period + 1, 0);
         }
-        self.committed_per_second[second] += committed;
+        self.committed_per_period[period] += committed;
         Ok(())
     }
 }
@@ -178,7 +214,23 @@ mod tests {
         assert_eq!(driven.latency.len(), 2);
         assert_eq!(driven.latency.max() / 1_000, 1_500);
         assert_eq!(driven.late_microseconds_max, 200_000);
-        assert_eq!(driven.committed_per_second, [0, 2]);
+        assert_eq!(driven.committed_per_period.len(), 16);
+        assert_eq!(driven.committed_per_period[15], 2);
         assert_eq!(driven.outcomes["insufficient_funds"], 1);
+    }
+
+    #[test]
+    fn a_refusal_counts_from_when_it_was_asked_for() {
+        let begin = Instant::now();
+        let mut driven = Driven::new().unwrap();
+        let (sent, at) = (begin + Duration::from_millis(500), begin + Duration::from_millis(502));
+        let overloaded = ItemError::Unanswered {
+            attempts: 1,
+            last: OVERLOADED.to_owned(),
+            may_have_executed: false,
+        };
+        driven.add(begin, Answered { due: begin, sent, at, codes: vec![Err(overloaded)] }).unwrap();
+        assert_eq!((driven.latency.len(), driven.refusal.max() / 1_000), (0, 2));
+        assert_eq!(driven.outcomes["overloaded"], 1);
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! arguments → setup (accounts, money) → drive (requests, latency)  → result
-//!                                       lag   (settlement, beside)
+//!                                       lag, probe   (beside)
 //! ```
 //!
 //! Results go to stdout, progress to stderr. Exit code 0: measured and the
@@ -12,11 +12,14 @@
 mod arguments;
 mod drive;
 mod lag;
+mod probe;
 mod result;
 mod setup;
+mod usage;
 mod workload;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -24,10 +27,11 @@ use clap::Parser;
 use tracing_subscriber::EnvFilter;
 use tributary_client::{Client, ClientConfig};
 
-use arguments::Arguments;
+use arguments::{Arguments, Setup};
 use drive::drive;
-use lag::SettlementProbe;
-use result::LoadResult;
+use lag::SettlementProbes;
+use probe::Probes;
+use result::{Beside, LoadResult};
 
 /// Longest that one request is repeated, and that settlement is waited for at
 /// the end.
@@ -55,15 +59,25 @@ async fn run(arguments: &Arguments) -> Result<ExitCode> {
         clients.push(client.with_deadline(ANSWER_WAIT));
     }
     let first = clients.first().context("no connection")?.clone();
-    let parties = setup::open(&clients, arguments).await?;
+    let parties = Arc::new(setup::open(&clients, arguments).await?);
+    if arguments.setup == Setup::Only {
+        return Ok(ExitCode::SUCCESS);
+    }
     eprintln!("driving for {} s", arguments.duration_seconds);
-    let probe = SettlementProbe::start(first.clone());
+    let lag = SettlementProbes::start(&first, arguments.lag_probes);
+    let probes = arguments.probe_interval_ms.map(|interval_ms| {
+        let interval = Duration::from_millis(interval_ms);
+        Probes::start(first.clone(), interval, Arc::clone(&parties))
+    });
     let driven = drive(clients, &parties, arguments).await?;
-    let lag = probe.stop().await?;
+    let mut beside = Beside { lags_seconds: lag.stop().await?, ..Beside::default() };
+    if let Some(probes) = probes {
+        beside.probes = probes.stop().await?;
+    }
     eprintln!("waiting for settlement, then checking the books");
     first.settled().await?;
     let books = first.books().await;
-    let result = LoadResult::of(arguments, &driven, &lag, books.is_ok());
+    let result = LoadResult::of(arguments, &driven, &beside, books.is_ok());
     result.show(arguments.json.as_deref())?;
     let summary = books.context("the books do not balance")?;
     eprintln!("the books of {} assets balance", summary.assets.len());

@@ -4,10 +4,15 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use crate::arguments::Arguments;
-use crate::drive::Driven;
+use crate::drive::{Driven, PERIOD_MS};
+use crate::probe::Probe;
+use crate::usage::Usage;
+
+const _: () = assert!(PERIOD_MS == 100, "a field's name says so");
 
 /// All figures of one run.
 #[derive(Debug, Serialize)]
@@ -21,12 +26,27 @@ pub struct LoadResult<'a> {
     settlement_ms: Percentiles,
     /// Payments by outcome.
     outcomes: &'a BTreeMap<String, u64>,
-    /// Committed payments in each second.
-    committed_per_second: &'a [u64],
+    /// From asking to being refused as overloaded.
+    refusal_ms: Percentiles,
+    /// Committed payments in each 100 ms.
+    committed_per_100_ms: &'a [u64],
     /// Longest that the generator sent a request after it was due.
     generator_late_ms_max: f64,
     seconds: f64,
+    /// What each process used while the load ran, by name.
+    processes: &'a BTreeMap<String, Usage>,
+    /// The single payments beside the load.
+    probes: &'a [Probe],
     books: &'static str,
+}
+
+/// What was measured beside the load.
+#[derive(Debug, Default)]
+pub struct Beside {
+    /// Settlement lags in seconds, ascending.
+    pub lags_seconds: Vec<f64>,
+    /// Single payments.
+    pub probes: Vec<Probe>,
 }
 
 /// A distribution, in milliseconds.
@@ -46,28 +66,21 @@ impl<'a> LoadResult<'a> {
     pub fn of(
         config: &'a Arguments,
         driven: &'a Driven,
-        lags_seconds: &[f64],
+        beside: &'a Beside,
         balanced: bool,
     ) -> Self {
-        let latency = &driven.latency;
-        let ms = |quantile| latency.value_at_quantile(quantile) as f64 / 1_000.0;
-        let latency_ms = Percentiles {
-            samples: latency.len(),
-            p50: ms(0.5),
-            p90: ms(0.9),
-            p99: ms(0.99),
-            p999: ms(0.999),
-            max: latency.max() as f64 / 1_000.0,
-        };
         Self {
             config,
-            payments_per_second: latency.len() as f64 / driven.seconds,
-            latency_ms,
-            settlement_ms: Percentiles::of_sorted(lags_seconds),
+            payments_per_second: driven.latency.len() as f64 / driven.seconds,
+            latency_ms: Percentiles::of(&driven.latency),
+            settlement_ms: Percentiles::of_sorted(&beside.lags_seconds),
             outcomes: &driven.outcomes,
-            committed_per_second: &driven.committed_per_second,
+            refusal_ms: Percentiles::of(&driven.refusal),
+            committed_per_100_ms: &driven.committed_per_period,
             generator_late_ms_max: driven.late_microseconds_max as f64 / 1_000.0,
             seconds: driven.seconds,
+            processes: &driven.usage,
+            probes: &beside.probes,
             books: if balanced { "balanced" } else { "do not balance" },
         }
     }
@@ -87,6 +100,9 @@ impl<'a> LoadResult<'a> {
         };
         line("latency", &self.latency_ms);
         line("settlement", &self.settlement_ms);
+        if self.refusal_ms.samples > 0 {
+            line("overloaded", &self.refusal_ms);
+        }
         for (outcome, count) in self.outcomes {
             println!("{outcome}: {count}");
         }
@@ -103,6 +119,20 @@ impl<'a> LoadResult<'a> {
 }
 
 impl Percentiles {
+    /// Of samples in microseconds.
+    #[expect(clippy::cast_precision_loss, reason = "figures for people")]
+    fn of(samples: &Histogram<u64>) -> Self {
+        let ms = |quantile| samples.value_at_quantile(quantile) as f64 / 1_000.0;
+        Self {
+            samples: samples.len(),
+            p50: ms(0.5),
+            p90: ms(0.9),
+            p99: ms(0.99),
+            p999: ms(0.999),
+            max: samples.max() as f64 / 1_000.0,
+        }
+    }
+
     /// Of samples in seconds, ascending (nearest rank).
     fn of_sorted(seconds: &[f64]) -> Self {
         let at = |permille: usize| {

@@ -31,6 +31,23 @@ pub struct Parties {
     pub merchants: Vec<AccountId>,
 }
 
+impl Parties {
+    /// A payment of the first payer of a user chain, given by index, to the
+    /// first merchant; nothing if nobody pays there.
+    pub fn draft_on(&self, chain: usize) -> Option<PaymentDraft> {
+        let payer = self.payers.iter().find(|payer| payer.chain == chain)?;
+        Some(self.draft(PaymentKind::Payment, payer, self.merchants[0]))
+    }
+
+    fn draft(&self, kind: PaymentKind, payer: &Payer, payee: AccountId) -> PaymentDraft {
+        let draft = PaymentDraft::new(kind, payer.account, payee, AMOUNT, self.asset);
+        match &payer.owner {
+            Some(owner) => draft.signed(&self.cluster, owner),
+            None => draft,
+        }
+    }
+}
+
 /// How often which kind of payment comes.
 #[derive(Debug, Clone, Copy)]
 pub struct Mix {
@@ -67,9 +84,8 @@ impl<'a> Workload<'a> {
         let share = self.random.random_range(0..100);
         let payer = self.random.random_range(0..self.parties.payers.len());
         let payer = &self.parties.payers[payer];
-        let asset = self.parties.asset;
         if share < self.mix.refund_percent {
-            let merchant = self.merchant();
+            let (merchant, asset) = (self.merchant(), self.parties.asset);
             return PaymentDraft::new(PaymentKind::Refund, merchant, payer.account, AMOUNT, asset);
         }
         let (kind, payee) = if share < self.mix.refund_percent + self.mix.cross_chain_percent {
@@ -77,11 +93,7 @@ impl<'a> Workload<'a> {
         } else {
             (PaymentKind::Payment, self.merchant())
         };
-        let draft = PaymentDraft::new(kind, payer.account, payee, AMOUNT, asset);
-        match &payer.owner {
-            Some(owner) => draft.signed(&self.parties.cluster, owner),
-            None => draft,
-        }
+        self.parties.draft(kind, payer, payee)
     }
 
     fn merchant(&mut self) -> AccountId {

@@ -37,14 +37,19 @@ impl Client {
     /// a receipt, which may be a refusal, or `awaiting_funds` or `in_transit`,
     /// which are not final: ask [`Client::payment`] later.
     pub async fn pay(&self, drafts: &[PaymentDraft]) -> Vec<ItemResult> {
-        self.submit(drafts.len(), Some(REQUEST_PAYMENTS_MAX), |round| {
-            let (records, signatures) = split(round.iter().map(|index| &drafts[*index]));
-            RouterRequest::Pay {
-                payments: Canonical(records),
-                owner_signatures: Canonical(signatures),
-            }
-        })
-        .await
+        self.submit(drafts.len(), Some(REQUEST_PAYMENTS_MAX), |round| pay(drafts, round)).await
+    }
+
+    /// Like [`Client::pay`], but asks once, for as many payments as one request
+    /// carries: what is refused as overloaded, or gets no answer, is unanswered
+    /// and the caller's to repeat.
+    pub async fn pay_once(&self, drafts: &[PaymentDraft]) -> Vec<ItemResult> {
+        let mut items = Undecided::new(drafts.len());
+        let round = items.next_round(Some(REQUEST_PAYMENTS_MAX));
+        let deadline = Instant::now() + self.deadline();
+        let attempt = self.routers().ask(&pay(drafts, &round), deadline).await;
+        take(&mut items, &round, attempt);
+        items.finish()
     }
 
     /// Executes operations; returns one result per operation, in order.
@@ -138,6 +143,12 @@ fn take(items: &mut Undecided, round: &[usize], attempt: Attempt) -> Option<u64>
     };
     items.fail(round, &failure);
     Some(0)
+}
+
+/// The request for some of the drafts.
+fn pay(drafts: &[PaymentDraft], round: &[usize]) -> RouterRequest {
+    let (records, signatures) = split(round.iter().map(|index| &drafts[*index]));
+    RouterRequest::Pay { payments: Canonical(records), owner_signatures: Canonical(signatures) }
 }
 
 /// Records and owner signatures, as requests and batches carry them.

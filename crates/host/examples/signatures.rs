@@ -2,10 +2,11 @@
 //! on a pool, and remembered.
 //!
 //! ```text
-//! cargo run --release -p tributary-host --example signatures
+//! cargo run --release -p tributary-host --example signatures [--json]
 //! ```
 //!
-//! Every signature has a key of its own, as owners of accounts have.
+//! Every signature has a key of its own, as owners of accounts have. With
+//! `--json` it is one by one and the pool of all cores only, as a line of JSON.
 
 use std::error::Error;
 use std::hint::black_box;
@@ -30,6 +31,15 @@ const BANK: InstitutionId = InstitutionId::new(1);
 fn main() -> Result<(), Box<dyn Error>> {
     let (batch, checks) = signed();
     let cores = std::thread::available_parallelism()?.get();
+    if std::env::args().any(|word| word == "--json") {
+        let pool = SignaturePool::new(cores, 0)?;
+        let alone = rate("alone", || checks.iter().all(SignatureCheck::holds));
+        let all = rate("all cores", || all(&pool.verify(&checks)));
+        println!(
+            "{{\"ed25519_alone_per_second\":{alone:.0},\"ed25519_all_cores_per_second\":{all:.0}}}"
+        );
+        return Ok(());
+    }
     println!("{SIGNATURES} signatures of as many keys, best of {ROUNDS}");
     measure("one by one", || checks.iter().all(SignatureCheck::holds));
     for joined in [8, 32, 128, 256] {
@@ -49,14 +59,19 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn measure(what: &str, verify: impl Fn() -> bool) {
+    let rate = rate(what, verify);
+    println!("{what:>16}: {rate:>9.0}/s, {:>6.0} ns each", 1e9 / rate);
+}
+
+/// Signatures per second of the best round.
+fn rate(what: &str, verify: impl Fn() -> bool) -> f64 {
     let round = || {
         let start = Instant::now();
         assert!(black_box(verify()), "{what}: all signatures are good");
         start.elapsed()
     };
     let best = (0..ROUNDS).map(|_| round()).min().unwrap_or(Duration::MAX);
-    let rate = f64::from(SIGNATURES) / best.as_secs_f64();
-    println!("{what:>16}: {rate:>9.0}/s, {:>6} ns each", (best / SIGNATURES).as_nanos());
+    f64::from(SIGNATURES) / best.as_secs_f64()
 }
 
 fn all(answers: &[bool]) -> bool {

@@ -1,5 +1,7 @@
 //! What a durable log write costs beside a plain `fdatasync` of the same size,
 //! in one run: `cargo run --release -p tributary-storage --example fsync [DIR]`.
+//! With `--json` only the plain `fdatasync` into a file that was written before
+//! is measured, and its figures are one line of JSON.
 //!
 //! The yardsticks are a file that grows and one that was written before
 //! (preallocated). The three take turns, so that what else the machine does
@@ -24,9 +26,22 @@ const ENTRIES_KEPT: u64 = 20;
 /// The yardstick file starts over at this length, as a ring of log files does.
 const FILE_BYTES: u64 = 64 << 20;
 
+/// Bytes of the writes that bandwidth is measured with.
+const LARGE_BYTES: usize = 1 << 20;
+const LARGE_SAMPLES: u64 = 500;
+
 fn main() -> Result<(), Box<dyn Error>> {
-    let parent = std::env::args_os().nth(1).map_or_else(std::env::temp_dir, PathBuf::from);
+    let mut words: Vec<_> = std::env::args_os().skip(1).collect();
+    let is_json = words.iter().any(|word| word == "--json");
+    words.retain(|word| word != "--json");
+    let parent = words.first().map_or_else(std::env::temp_dir, PathBuf::from);
     let directory = parent.join(format!("tributary-fsync-{}", std::process::id()));
+    if is_json {
+        std::fs::create_dir_all(&directory)?;
+        let outcome = yardstick(&directory);
+        std::fs::remove_dir_all(&directory)?;
+        return outcome;
+    }
     for bytes in SIZES_BYTES {
         std::fs::create_dir_all(&directory)?;
         measure(&directory, bytes)?;
@@ -58,6 +73,32 @@ fn measure(directory: &Path, bytes: usize) -> Result<(), Box<dyn Error>> {
         let at = |percent: usize| times[(times.len() - 1) * percent / 100].as_micros();
         println!("{name:<26}{:>9}{:>9}{:>9}", at(50), at(99), at(100));
     }
+    Ok(())
+}
+
+/// The plain `fdatasync` alone.
+fn yardstick(directory: &Path) -> Result<(), Box<dyn Error>> {
+    let run = |bytes: usize, samples: u64| -> std::io::Result<Vec<Duration>> {
+        let mut file = Plain::create(&directory.join(bytes.to_string()), bytes, true)?;
+        let mut times = (1..=samples)
+            .map(|index| timed(|| file.write(index)))
+            .collect::<Result<Vec<_>, _>>()?;
+        times.sort_unstable();
+        Ok(times)
+    };
+    let (small, large) = (run(SIZES_BYTES[0], SAMPLES)?, run(LARGE_BYTES, LARGE_SAMPLES)?);
+    let ms = |times: &[Duration], percent: usize| {
+        times[(times.len() - 1) * percent / 100].as_secs_f64() * 1_000.0
+    };
+    let bytes = f64::from(u32::try_from(LARGE_BYTES)?) * f64::from(u32::try_from(large.len())?);
+    println!(
+        "{{\"fdatasync_p50_ms\":{:.4},\"fdatasync_p99_ms\":{:.4},\"fdatasync_1m_p50_ms\":{:.4},\
+         \"fdatasync_bytes_per_second\":{:.0}}}",
+        ms(&small, 50),
+        ms(&small, 99),
+        ms(&large, 50),
+        bytes / large.iter().sum::<Duration>().as_secs_f64(),
+    );
     Ok(())
 }
 

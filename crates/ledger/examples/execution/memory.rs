@@ -1,0 +1,57 @@
+//! Bytes of memory of an open account and of a remembered id: what the process
+//! grew by, divided by how many there are.
+//!
+//! Opening leaves ids behind too, so block time passes the window first, which
+//! forgets them. It lacks what a node holds beside its ledger.
+
+use std::error::Error;
+
+use tributary_types::Hash;
+
+use crate::Figures;
+use crate::fixture::{BLOCK_PAYMENTS, USER_CHAIN, World, assert_committed};
+
+const MERCHANTS: usize = 1_000;
+const BLOCKS: usize = 128;
+/// Longer than the id window reaches, in ms of block time.
+const WINDOW_PASSED_MS: u64 = 1_200_000;
+/// Bytes of a page in `/proc/self/statm`.
+const PAGE_BYTES: u64 = 4_096;
+
+/// Measures both.
+///
+/// # Errors
+/// If the kernel does not tell how large the process is.
+pub fn measure(accounts: usize) -> Result<Figures, Box<dyn Error>> {
+    let mut world = World::user_chain(0, MERCHANTS);
+    assert_eq!(world.ledger.chain(), USER_CHAIN);
+    let before = resident_bytes()?;
+    world.open_users(accounts);
+    world.pass_ms(WINDOW_PASSED_MS);
+    let body = world.uniform_payments(1);
+    assert_committed(&world.ledger.execute(&body, Hash::ZERO));
+    // The list of ids is the fixture's own.
+    let own = size_of_val(world.users.as_slice()) as u64;
+    let opened = resident_bytes()?;
+    for _ in 0..BLOCKS {
+        let body = world.uniform_payments(BLOCK_PAYMENTS);
+        assert_committed(&world.ledger.execute(&body, Hash::ZERO));
+    }
+    let remembered = resident_bytes()?;
+    let payments = BLOCKS * BLOCK_PAYMENTS;
+    Ok(Figures::from([
+        ("account_bytes", per(opened.saturating_sub(before + own), accounts)),
+        ("remembered_id_bytes", per(remembered.saturating_sub(opened), payments)),
+    ]))
+}
+
+fn resident_bytes() -> Result<u64, Box<dyn Error>> {
+    let statm = std::fs::read_to_string("/proc/self/statm")?;
+    let pages: u64 = statm.split_whitespace().nth(1).ok_or("no resident size")?.parse()?;
+    Ok(pages * PAGE_BYTES)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "sizes of memory")]
+fn per(bytes: u64, count: usize) -> f64 {
+    bytes as f64 / count.max(1) as f64
+}
