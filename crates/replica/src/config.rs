@@ -61,7 +61,7 @@ impl Default for Limits {
             pending_requests_max: 16_384,
             pending_bytes_max: 32 << 20,
             pending_reads_max: 16_384,
-            checkpoint_after_bytes: 32 << 20,
+            checkpoint_after_bytes: 64 << 20,
             checkpoint_after_blocks: 65_536,
             log_tail_bytes: 16 << 20,
             snapshot_install_ticks_max: 600,

@@ -58,6 +58,7 @@ impl AccountClass {
 }
 
 impl Encode for AccountClass {
+    #[inline]
     fn encode(&self, out: &mut Vec<u8>) {
         out.push(*self as u8);
     }
@@ -65,6 +66,7 @@ impl Encode for AccountClass {
 
 impl Decode for AccountClass {
     const BYTES_MIN: usize = 1;
+    #[inline]
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let value = u8::decode(reader)?;
         Self::from_u8(value)
@@ -108,6 +110,7 @@ impl fmt::Display for Slot {
 }
 
 impl Encode for Slot {
+    #[inline]
     fn encode(&self, out: &mut Vec<u8>) {
         self.0.encode(out);
     }
@@ -115,6 +118,7 @@ impl Encode for Slot {
 
 impl Decode for Slot {
     const BYTES_MIN: usize = 2;
+    #[inline]
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let number = u16::decode(reader)?;
         Self::new(number).ok_or(DecodeError::Invalid { what: "slot", value: u64::from(number) })
@@ -312,6 +316,7 @@ impl<'de> Deserialize<'de> for AccountId {
 }
 
 impl Encode for AccountId {
+    #[inline]
     fn encode(&self, out: &mut Vec<u8>) {
         self.0.encode(out);
     }
@@ -319,6 +324,7 @@ impl Encode for AccountId {
 
 impl Decode for AccountId {
     const BYTES_MIN: usize = 16;
+    #[inline]
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let raw = u128::decode(reader)?;
         Self::from_u128(raw)

@@ -104,6 +104,7 @@ impl<'de> Deserialize<'de> for Amount {
 }
 
 impl Encode for Amount {
+    #[inline]
     fn encode(&self, out: &mut Vec<u8>) {
         self.0.encode(out);
     }
@@ -111,6 +112,7 @@ impl Encode for Amount {
 
 impl Decode for Amount {
     const BYTES_MIN: usize = 16;
+    #[inline]
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         u128::decode(reader).map(Self)
     }

@@ -61,6 +61,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`DecodeError::Truncated`] if fewer are left.
+    #[inline]
     pub fn take(&mut self, count: usize, what: &'static str) -> Result<&'a [u8], DecodeError> {
         match self.bytes.split_at_checked(count) {
             Some((head, tail)) => {
@@ -75,6 +76,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`DecodeError::Truncated`] if fewer than `N` bytes are left.
+    #[inline]
     pub fn array<const N: usize>(&mut self, what: &'static str) -> Result<[u8; N], DecodeError> {
         let left = self.bytes.len();
         match self.bytes.split_first_chunk::<N>() {
@@ -91,6 +93,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`DecodeError::TooMany`] or [`DecodeError::Truncated`].
+    #[inline]
     pub fn count(
         &mut self,
         what: &'static str,
@@ -162,12 +165,14 @@ pub fn decode_exact<T: Decode>(bytes: &[u8]) -> Result<T, DecodeError> {
 macro_rules! integer {
     ($($type:ty),*) => {$(
         impl Encode for $type {
+            #[inline]
             fn encode(&self, out: &mut Vec<u8>) {
                 out.extend_from_slice(&self.to_le_bytes());
             }
         }
         impl Decode for $type {
             const BYTES_MIN: usize = size_of::<$type>();
+            #[inline]
             fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
                 Ok(<$type>::from_le_bytes(reader.array(stringify!($type))?))
             }
@@ -177,6 +182,7 @@ macro_rules! integer {
 integer!(u8, u16, u32, u64, u128);
 
 impl Encode for bool {
+    #[inline]
     fn encode(&self, out: &mut Vec<u8>) {
         out.push(u8::from(*self));
     }
@@ -184,6 +190,7 @@ impl Encode for bool {
 
 impl Decode for bool {
     const BYTES_MIN: usize = 1;
+    #[inline]
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         match u8::decode(reader)? {
             0 => Ok(false),
@@ -194,6 +201,7 @@ impl Decode for bool {
 }
 
 impl<const N: usize> Encode for [u8; N] {
+    #[inline]
     fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(self);
     }
@@ -201,12 +209,14 @@ impl<const N: usize> Encode for [u8; N] {
 
 impl<const N: usize> Decode for [u8; N] {
     const BYTES_MIN: usize = N;
+    #[inline]
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         reader.array("byte array")
     }
 }
 
 impl<T: Encode> Encode for Option<T> {
+    #[inline]
     fn encode(&self, out: &mut Vec<u8>) {
         self.is_some().encode(out);
         if let Some(value) = self {
@@ -217,12 +227,14 @@ impl<T: Encode> Encode for Option<T> {
 
 impl<T: Decode> Decode for Option<T> {
     const BYTES_MIN: usize = 1;
+    #[inline]
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(if bool::decode(reader)? { Some(T::decode(reader)?) } else { None })
     }
 }
 
 impl<T: Encode> Encode for Vec<T> {
+    #[inline]
     fn encode(&self, out: &mut Vec<u8>) {
         encode_list(self, out);
     }
@@ -230,12 +242,14 @@ impl<T: Encode> Encode for Vec<T> {
 
 impl<T: Decode> Decode for Vec<T> {
     const BYTES_MIN: usize = 4;
+    #[inline]
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         decode_list(reader, "list", LIST_LENGTH_MAX)
     }
 }
 
 impl<A: Encode, B: Encode> Encode for (A, B) {
+    #[inline]
     fn encode(&self, out: &mut Vec<u8>) {
         self.0.encode(out);
         self.1.encode(out);
@@ -244,6 +258,7 @@ impl<A: Encode, B: Encode> Encode for (A, B) {
 
 impl<A: Decode, B: Decode> Decode for (A, B) {
     const BYTES_MIN: usize = A::BYTES_MIN + B::BYTES_MIN;
+    #[inline]
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok((A::decode(reader)?, B::decode(reader)?))
     }
@@ -259,6 +274,8 @@ pub const LIST_LENGTH_MAX: usize = 1 << 24;
 pub fn encode_list<T: Encode>(list: &[T], out: &mut Vec<u8>) {
     let count = u32::try_from(list.len()).expect("lists are bounded far below 2^32 elements");
     count.encode(out);
+    // About what most elements take; saves growing step by step.
+    out.reserve(size_of_val(list));
     for item in list {
         item.encode(out);
     }
@@ -295,12 +312,14 @@ pub fn decode_list<T: Decode>(
 macro_rules! canonical {
     ($name:ident { $($field:ident : $type:ty),+ $(,)? }) => {
         impl $crate::codec::Encode for $name {
+            #[inline]
             fn encode(&self, out: &mut Vec<u8>) {
                 $( $crate::codec::Encode::encode(&self.$field, out); )+
             }
         }
         impl $crate::codec::Decode for $name {
             const BYTES_MIN: usize = 0 $( + <$type as $crate::codec::Decode>::BYTES_MIN )+;
+            #[inline]
             fn decode(
                 reader: &mut $crate::codec::Reader<'_>,
             ) -> Result<Self, $crate::codec::DecodeError> {
@@ -323,6 +342,7 @@ macro_rules! canonical {
 macro_rules! canonical_enum {
     ($name:ident, $what:literal, { $($tag:literal => $variant:ident($type:ty)),+ $(,)? }) => {
         impl $crate::codec::Encode for $name {
+            #[inline]
             fn encode(&self, out: &mut Vec<u8>) {
                 match self {
                     $( Self::$variant(value) => {
@@ -334,6 +354,7 @@ macro_rules! canonical_enum {
         }
         impl $crate::codec::Decode for $name {
             const BYTES_MIN: usize = 1;
+            #[inline]
             fn decode(
                 reader: &mut $crate::codec::Reader<'_>,
             ) -> Result<Self, $crate::codec::DecodeError> {

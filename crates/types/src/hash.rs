@@ -106,6 +106,7 @@ impl<'de> Deserialize<'de> for Hash {
 }
 
 impl Encode for Hash {
+    #[inline]
     fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.0);
     }
@@ -113,6 +114,7 @@ impl Encode for Hash {
 
 impl Decode for Hash {
     const BYTES_MIN: usize = 32;
+    #[inline]
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         reader.array("hash").map(Self)
     }

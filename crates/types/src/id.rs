@@ -48,6 +48,7 @@ macro_rules! integer_id {
         }
 
         impl Encode for $name {
+            #[inline]
             fn encode(&self, out: &mut Vec<u8>) {
                 self.0.encode(out);
             }
@@ -55,6 +56,7 @@ macro_rules! integer_id {
 
         impl Decode for $name {
             const BYTES_MIN: usize = <$inner>::BYTES_MIN;
+            #[inline]
             fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
                 <$inner>::decode(reader).map(Self)
             }
@@ -171,6 +173,7 @@ impl<'de> Deserialize<'de> for AssetCode {
 }
 
 impl Encode for AssetCode {
+    #[inline]
     fn encode(&self, out: &mut Vec<u8>) {
         self.0.encode(out);
     }
@@ -178,6 +181,7 @@ impl Encode for AssetCode {
 
 impl Decode for AssetCode {
     const BYTES_MIN: usize = 8;
+    #[inline]
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let bytes: [u8; 8] = reader.array("asset code")?;
         let invalid = DecodeError::Invalid { what: "asset code", value: u64::from_le_bytes(bytes) };

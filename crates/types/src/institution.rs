@@ -72,6 +72,7 @@ impl fmt::Display for InstitutionId {
 }
 
 impl Encode for InstitutionId {
+    #[inline]
     fn encode(&self, out: &mut Vec<u8>) {
         self.0.encode(out);
     }
@@ -79,6 +80,7 @@ impl Encode for InstitutionId {
 
 impl Decode for InstitutionId {
     const BYTES_MIN: usize = 4;
+    #[inline]
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let value = u32::decode(reader)?;
         Self::try_from(value)

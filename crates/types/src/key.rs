@@ -84,6 +84,7 @@ macro_rules! hex_bytes {
         }
 
         impl Encode for $name {
+            #[inline]
             fn encode(&self, out: &mut Vec<u8>) {
                 self.0.encode(out);
             }
@@ -91,6 +92,7 @@ macro_rules! hex_bytes {
 
         impl Decode for $name {
             const BYTES_MIN: usize = $size;
+            #[inline]
             fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
                 reader.array($what).map(Self)
             }

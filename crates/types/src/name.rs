@@ -95,6 +95,7 @@ impl<'de> Deserialize<'de> for AccountName {
 }
 
 impl Encode for AccountName {
+    #[inline]
     fn encode(&self, out: &mut Vec<u8>) {
         self.0.encode(out);
     }
@@ -102,6 +103,7 @@ impl Encode for AccountName {
 
 impl Decode for AccountName {
     const BYTES_MIN: usize = Self::BYTES_MAX;
+    #[inline]
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let name = Self(reader.array("account name")?);
         match name.as_str().parse::<Self>() {

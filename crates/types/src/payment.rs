@@ -106,6 +106,7 @@ impl<'de> Deserialize<'de> for PaymentId {
 }
 
 impl Encode for PaymentId {
+    #[inline]
     fn encode(&self, out: &mut Vec<u8>) {
         self.0.encode(out);
     }
@@ -113,6 +114,7 @@ impl Encode for PaymentId {
 
 impl Decode for PaymentId {
     const BYTES_MIN: usize = 16;
+    #[inline]
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let bytes: [u8; 16] = reader.array("payment id")?;
         Self::from_bytes(bytes).map_err(|_| DecodeError::Invalid {
@@ -308,6 +310,7 @@ impl fmt::Debug for PaymentRecord {
 }
 
 impl Encode for PaymentRecord {
+    #[inline]
     fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(self.as_bytes());
     }
@@ -315,6 +318,7 @@ impl Encode for PaymentRecord {
 
 impl Decode for PaymentRecord {
     const BYTES_MIN: usize = Self::BYTES;
+    #[inline]
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let bytes: [u8; Self::BYTES] = reader.array("payment record")?;
         Ok(zerocopy::transmute!(bytes))

@@ -62,6 +62,7 @@ impl fmt::Debug for Position {
 }
 
 impl Encode for Position {
+    #[inline]
     fn encode(&self, out: &mut Vec<u8>) {
         self.0.encode(out);
     }
@@ -69,6 +70,7 @@ impl Encode for Position {
 
 impl Decode for Position {
     const BYTES_MIN: usize = 8;
+    #[inline]
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         u64::decode(reader).map(Self)
     }
@@ -196,6 +198,7 @@ impl fmt::Display for OutcomeCode {
 }
 
 impl Encode for OutcomeCode {
+    #[inline]
     fn encode(&self, out: &mut Vec<u8>) {
         (*self as u16).encode(out);
     }
@@ -203,6 +206,7 @@ impl Encode for OutcomeCode {
 
 impl Decode for OutcomeCode {
     const BYTES_MIN: usize = 2;
+    #[inline]
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let value = u16::decode(reader)?;
         Self::from_u16(value)

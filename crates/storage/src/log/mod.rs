@@ -54,7 +54,7 @@ pub struct LogLimits {
 
 impl Default for LogLimits {
     fn default() -> Self {
-        Self { file_bytes: 32 << 20, purge_bytes: 192 << 20, prefill_bytes: 32 << 20 }
+        Self { file_bytes: 32 << 20, purge_bytes: 384 << 20, prefill_bytes: 32 << 20 }
     }
 }
 
