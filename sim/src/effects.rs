@@ -45,12 +45,16 @@ impl Node {
             Effect::Send { to, message } => self.send(chain, to, message, stage),
             Effect::SendSnapshot { to, message } => {
                 let home = Place::Node(stage.cluster.home(chain, to));
-                let left = !stage.network.is_cut(place, home);
+                let breaks = stage.scenario.profile.network.loss;
+                let left = !stage.network.is_cut(place, home)
+                    && (stage.healing || !stage.process_prng.happens(breaks));
                 let delay_us = stage.process_prng.between(1_000, SNAPSHOT_US_MAX);
                 let life = self.life;
                 stage.after(delay_us, Event::SnapshotLeft { node, life, chain, to, left });
                 stage.note(place, chain.get(), "sends snapshot", [u64::from(to), u64::from(left)]);
-                self.send(chain, to, message, stage);
+                if left {
+                    self.send(chain, to, message, stage);
+                }
             }
             Effect::Reply { request, reply } => hosted.reply(place, request, reply, stage),
             Effect::Executed(block) => {
@@ -95,6 +99,7 @@ impl Node {
             PeerMessage::Vote(vote) => PeerMessage::Vote(liars::vote(chain, from, vote, stage)),
             other => other,
         };
+        let names_sender = matches!(message, PeerMessage::Raft(_) | PeerMessage::Snapshot(_));
         let bytes = message.to_bytes();
         stage.checks.sent(chain, self.number, &bytes, &stage.disks);
         let (here, there) = (Place::Node(self.number), Place::Node(home));
@@ -102,8 +107,12 @@ impl Node {
         if stage.network.is_cut(here, there) && stage.process_prng.below(8) == 0 {
             hosted.replica.handle_peer_unreachable(to);
         }
-        let garbled = stage.network.garbles();
-        let mut bytes = bytes;
+        let (mut from, mut bytes) = (from, bytes);
+        let mut garbled = stage.network.garbles();
+        if garbled && names_sender && stage.process_prng.below(2) == 0 {
+            // A node with another's certificate: what it sends names itself.
+            (from, garbled) = ((from + 1) % (stage.cluster.replicas() + 1), false);
+        }
         if garbled {
             stage.network.garble(&mut bytes);
         }

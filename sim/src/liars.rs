@@ -8,6 +8,7 @@
 
 use std::sync::Arc;
 
+use tributary_chain::batch::OwnerSignature;
 use tributary_chain::certificate::Vote;
 use tributary_chain::channel::{channels_root, extend_digest, message_hash};
 use tributary_chain::{Batch, Certificate, Delivery, DenseTree, Message};
@@ -24,6 +25,11 @@ const KEPT_MAX: usize = 24;
 const FURTHER_KEY: Chance = Chance::percent(30);
 /// The lying router sends an order anywhere.
 const MISROUTES: Chance = Chance::percent(40);
+
+/// The lying router signs what nobody asked for.
+const MISSIGNS: Chance = Chance::percent(4);
+/// How much of a message is its beginning, in bytes.
+const NEAR_BYTES: usize = 400;
 
 /// What liars remember.
 #[derive(Debug, Default)]
@@ -200,6 +206,47 @@ pub fn key_number(institution: InstitutionId, stage: &mut Stage) -> u16 {
         return 0;
     }
     u16::try_from(stage.liar_prng.between(1, u64::from(most))).unwrap_or(0)
+}
+
+/// What a lying router signs in the name of its institution instead of what it
+/// was asked for: nothing at all, something for another chain, or an owner's
+/// signature of no payment.
+pub fn signed(router: u16, honest: Batch, stage: &mut Stage) -> Batch {
+    let lies = stage.scenario.profile.liars.router && router == 0;
+    if !lies || stage.healing || !stage.liar_prng.happens(MISSIGNS) {
+        return honest;
+    }
+    let Batch { mut chain, institution, operations, mut payments, mut owner_signatures, .. } =
+        honest;
+    let key = institution_key(institution, 0);
+    match stage.liar_prng.below(3) {
+        0 => {
+            (payments, owner_signatures) = (Vec::new(), Vec::new());
+        }
+        1 => chain = stage.liar_prng.pick(&stage.cluster.chains).copied().unwrap_or(chain),
+        _ => {
+            let signature = key.sign(&Hash::ZERO);
+            let payment = u32::try_from(payments.len()).unwrap_or(u32::MAX);
+            owner_signatures.push(OwnerSignature { payment, signature });
+        }
+    }
+    let cluster = &stage.cluster.hash;
+    Batch::sign(cluster, chain, institution, &key, operations, payments, owner_signatures)
+}
+
+/// Now and then a byte of what a relay or a client sends is another one.
+pub fn bytes(honest: Vec<u8>, chance: Chance, stage: &mut Stage) -> Vec<u8> {
+    let mut bytes = honest;
+    if !stage.healing && stage.liar_prng.happens(chance) {
+        let prng = &mut stage.liar_prng;
+        // Most lengths and tags are near the beginning.
+        let reach = if prng.below(2) == 0 { bytes.len().min(NEAR_BYTES) } else { bytes.len() };
+        let place = prng.index(reach);
+        if let Some(byte) = bytes.get_mut(place) {
+            *byte ^= 1 << prng.below(8);
+        }
+    }
+    bytes
 }
 
 /// What reaches the chain instead of a batch that was signed: an older one, or

@@ -37,8 +37,10 @@ pub mod workload;
 
 pub mod faults;
 pub mod liars;
+pub mod mistakes;
 pub mod profile;
 
+pub mod auditor;
 pub mod check;
 pub mod model;
 

@@ -7,14 +7,15 @@ use std::collections::{BTreeMap, VecDeque};
 
 use tributary_chain::{Batch, Delivery};
 use tributary_replica::store::Checkpoint;
-use tributary_replica::{PeerMessage, Replica};
+use tributary_replica::{PeerMessage, Replica, ReplicaConfig, Restored};
 use tributary_types::ChainId;
 use tributary_types::codec::decode_exact;
 
 use crate::clock::Clock;
 use crate::event::{Answer, Ask, Event};
 use crate::hosted::{Caller, Hosted, Purpose};
-use crate::prng::Prng;
+use crate::mistakes;
+use crate::prng::{Chance, Prng};
 use crate::stage::Stage;
 use crate::trace::Place;
 
@@ -24,6 +25,11 @@ const CLOCK_AGE_US_MAX: u64 = 2_000;
 const WRITES_PER_SYNC_MAX: usize = 256;
 /// Longest time until a process that ended is started again.
 const RESTART_US_MAX: u64 = 3_000_000;
+/// A start is tried with a mistake before.
+const STARTS_WRONGLY: Chance = Chance::percent(25);
+/// A state of another replica is saved, and the process ends before its log
+/// follows; where processes end at all.
+const ENDS_AFTER_STATE: Chance = Chance::percent(20);
 /// How long a stopping leader waits for another one.
 const RESIGN_WAIT_US_MAX: u64 = 2_000_000;
 
@@ -92,6 +98,9 @@ impl Node {
         for (chain, validator) in stage.cluster.hosted(self.number).to_vec() {
             let config = stage.cluster.replica_config(&stage.scenario, chain, validator);
             let restored = stage.disk(self.number).restored(chain);
+            if let Ok(restored) = &restored {
+                self.start_wrongly(config.clone(), restored, stage);
+            }
             let replica = restored.map_err(|corrupt| corrupt.to_string()).and_then(|restored| {
                 let replica = Replica::new(config, &stage.cluster.genesis, restored);
                 replica.map_err(|error| error.to_string())
@@ -112,6 +121,26 @@ impl Node {
         for chain in self.chains() {
             self.tell_time(chain, stage);
             self.settle(chain, stage);
+        }
+    }
+
+    /// Now and then somebody first starts it with a mistake, and is told so.
+    fn start_wrongly(&self, mut config: ReplicaConfig, restored: &Restored, stage: &mut Stage) {
+        let turn = u64::from(self.number) << 32 | self.life << 16 | u64::from(config.chain.get());
+        let mut prng = Prng::new(stage.scenario.seed).fork_nth("mistake", turn);
+        if !prng.happens(STARTS_WRONGLY) {
+            return;
+        }
+        let (chain, mut restored) = (config.chain, restored.clone());
+        let Some(mistake) = mistakes::at_start(&mut config, &mut restored, &mut prng) else {
+            return;
+        };
+        match Replica::new(config, &stage.cluster.genesis, restored) {
+            Ok(_) => {
+                let text = format!("node {} starts chain {chain} with {mistake}", self.number);
+                stage.checks.violate("restart", text);
+            }
+            Err(_) => stage.note(self.place(), chain.get(), "started wrongly", [self.life, 0]),
         }
     }
 
@@ -156,10 +185,16 @@ impl Node {
         stage.after(wait_us, Event::End { node, life });
     }
 
-    /// Leaders have had time to hand over: what was executed is saved.
+    /// Leaders have had time to hand over: what was executed is saved. Who has
+    /// nothing to save, or hears nobody to wait for, ends at once.
     pub fn leave(&mut self, stage: &mut Stage) {
         for chain in self.chains() {
             self.input(chain, stage, |hosted, _| hosted.replica.handle_checkpoint_wanted());
+        }
+        let is_done =
+            |hosted: &Hosted| hosted.replica.is_checkpointed() || !hosted.replica.hears_quorum();
+        if self.runs() && self.hosted.values().all(is_done) {
+            self.crash(stage);
         }
     }
 
@@ -288,6 +323,12 @@ impl Node {
             [checkpoint.index, checkpoint.header.height.get()],
         );
         stage.disk(self.number).save(chain, &checkpoint, complete);
+        let may_end = stage.scenario.profile.crash_between_effects != Chance::NEVER;
+        if complete && may_end && !stage.healing && stage.process_prng.happens(ENDS_AFTER_STATE) {
+            stage.note(self.place(), chain.get(), "killed after a state was saved", [0, 0]);
+            self.crash(stage);
+            return;
+        }
         self.save_next(stage);
         self.input(chain, stage, |hosted, _| hosted.replica.handle_checkpointed(checkpoint.index));
     }

@@ -178,8 +178,10 @@ impl Relay {
             return self.pause(channel, PAUSE_US_MAX, stage);
         }
         let brought = liars::delivery(&delivery, stage);
-        let bytes: Arc<[u8]> = brought.to_bytes().into();
-        self.couriers[channel].lied = brought != *delivery;
+        let whole = brought.to_bytes();
+        let garbles = stage.scenario.profile.liars.client;
+        let bytes: Arc<[u8]> = liars::bytes(whole.clone(), garbles, stage).into();
+        self.couriers[channel].lied = brought != *delivery || *whole != *bytes;
         self.couriers[channel].carried = Some(delivery);
         self.ask(channel, to, leader, Ask::Deliver(bytes), PATIENCE_US, stage);
     }

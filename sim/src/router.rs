@@ -75,7 +75,9 @@ impl Router {
         }
         for ((chain, institution), orders) in groups {
             let (orders, batch) = self.batch(chain, institution, orders, stage);
-            let bytes: Arc<[u8]> = liars::batch(batch, stage).to_bytes().into();
+            let batch = liars::signed(self.number, liars::batch(batch, stage), stage);
+            let garbles = stage.scenario.profile.liars.client;
+            let bytes: Arc<[u8]> = liars::bytes(batch.to_bytes(), garbles, stage).into();
             self.next_task += 1;
             let task = Task { client, orders, chain, bytes, attempt: 0, call: 0 };
             self.tasks.insert(self.next_task, task);

@@ -8,10 +8,11 @@ mod mistakes;
 mod operations;
 mod payments;
 
+use tributary_types::codec::decode_exact;
 use tributary_types::payment::Payment;
 use tributary_types::{
-    AccountClass, AccountId, Amount, ChainId, InstitutionId, PaymentId, PaymentKind, PaymentRecord,
-    Reference,
+    AccountClass, AccountId, Amount, ChainId, Encode, InstitutionId, PaymentId, PaymentKind,
+    PaymentRecord, Reference,
 };
 
 use crate::clock::true_time;
@@ -137,14 +138,15 @@ impl Workload {
         credit: AccountId,
         pence: u64,
     ) -> Payment {
+        let id = self.id(stage);
         Payment {
-            id: self.id(stage),
+            id,
             kind,
             debit,
             credit,
             amount: Amount::new(u128::from(pence)),
             asset: asset_of(if debit.class() == AccountClass::Issuer { credit } else { debit }),
-            reference: Reference::default(),
+            reference: reference(id),
         }
     }
 
@@ -170,5 +172,15 @@ impl Workload {
     fn imitate(&mut self, stage: &mut Stage) -> Option<Order> {
         let number = *self.prng.pick(&self.recent)?;
         stage.orders.get(number).cloned()
+    }
+}
+
+/// What a front-end says about a payment: nothing, a text, or bytes.
+fn reference(id: PaymentId) -> Reference {
+    let bytes = id.to_bytes();
+    match bytes.last() {
+        Some(last @ 0..64) => Reference::from_text(&format!("invoice {last}")).unwrap_or_default(),
+        Some(64..128) => decode_exact(&bytes).map(Reference).unwrap_or_default(),
+        _ => Reference::default(),
     }
 }

@@ -28,9 +28,11 @@ use tributary_replica::{ExecutedBlock, PeerError, ReplicaStatus};
 use tributary_types::codec::decode_exact;
 use tributary_types::{BlockHeight, ChainId, Hash, OutcomeCode, TimeMs};
 
+use crate::auditor::Auditor;
 use crate::cluster::Cluster;
 use crate::disk::Disk;
 use crate::orders::OrderNumber;
+use crate::prng::Prng;
 use crate::scenario::Scenario;
 
 pub use acknowledged::Told;
@@ -93,6 +95,7 @@ pub struct Checks {
     bounds: bounds::Bounds,
     proofs: proofs::Proofs,
     time: time::Time,
+    auditor: Auditor,
     cluster: Hash,
     /// Nodes whose stored bytes were changed, with the chain.
     damaged: BTreeSet<(u16, ChainId)>,
@@ -119,6 +122,7 @@ impl Checks {
             bounds: bounds::Bounds::new(scenario),
             proofs: proofs::Proofs::new(cluster),
             time: time::Time::new(scenario),
+            auditor: Auditor::new(cluster, &Prng::new(scenario.seed))?,
             cluster: cluster.hash,
             damaged: BTreeSet::new(),
             blocks: 0,
@@ -181,6 +185,7 @@ impl Checks {
         self.check("acknowledged", told);
         let predicted = self.predicted.executed(header, &body, &block.outcomes);
         self.check("model", predicted);
+        self.auditor.executed(block);
         self.channels.ordered(header.chain, body.deliveries);
         if ledger.header() == header {
             self.state(ledger);
@@ -211,6 +216,8 @@ impl Checks {
     ) {
         let proofs = self.proofs.certified(header, certificate, ledger);
         self.check("proofs", proofs);
+        let audited = self.auditor.certified(header, certificate, ledger);
+        self.check("proofs", audited);
         let certified = self.certificates.certified(header, certificate, cluster);
         self.check("certificates", certified);
         let known = self.agreement.known(header, node);

@@ -2,11 +2,13 @@
 //! follows from a number.
 
 use tributary_routing::RouteTable;
+use tributary_routing::placement::{self, PlacementRule};
 use tributary_routing::table::SlotRange;
 use tributary_types::{
-    AccountClass, AccountId, AccountName, AssetId, ChainId, InstitutionId, SigningKey, Slot,
+    AccountClass, AccountId, AccountName, AssetId, ChainId, InstitutionId, SigningKey, Slot, TimeMs,
 };
 
+use crate::clock::START;
 use crate::cluster::{BANK, EURO, POUND, SHOPS, owner_key};
 use crate::prng::Prng;
 use crate::stage::Stage;
@@ -15,6 +17,11 @@ use crate::stage::Stage;
 const USERS_MAX: u64 = 30;
 /// Users that are looked at for one who fits.
 const DRAWS_MAX: u64 = 6;
+
+/// Users that may ever be opened wherever the rules of placement say.
+const PLACED_MAX: u64 = 12;
+/// How long the first rule of placement holds.
+const FIRST_RULE_MS: u64 = 12_000;
 
 /// Merchants that may ever be opened.
 const MERCHANTS_MAX: u64 = 8;
@@ -25,6 +32,9 @@ pub struct Directory {
     /// Of each user chain with its slots, the users that were thought of.
     chains: Vec<(ChainId, SlotRange, u64)>,
     merchants: u64,
+    routes: RouteTable,
+    /// Users that were placed by rule, with their chains.
+    placed: Vec<(ChainId, AccountId)>,
 }
 
 /// The key of an account's owner: every fourth user has one.
@@ -45,8 +55,45 @@ pub fn asset_of(account: AccountId) -> AssetId {
 pub fn every_user(routes: &RouteTable) -> Vec<(ChainId, AccountId)> {
     let ranges = routes.user_ranges().iter();
     let chains = ranges.map(|range| (range.chain, *range, USERS_MAX)).collect();
-    let directory = Directory { chains, merchants: 0 };
-    directory.users().map(|(chain, _, account)| (chain, account)).collect()
+    let directory = Directory { chains, merchants: 0, routes: routes.clone(), placed: Vec::new() };
+    let users = directory.users().map(|(chain, _, account)| (chain, account));
+    users.chain((0..PLACED_MAX).flat_map(|number| every_place(routes, number))).collect()
+}
+
+/// Wherever a user that is placed by rule may be: the rules changed meanwhile.
+fn every_place(routes: &RouteTable, number: u64) -> Vec<(ChainId, AccountId)> {
+    let Some(name) = placed_name(number) else { return Vec::new() };
+    let sponsor = Directory::sponsor(number);
+    let slots = placement::candidates(&rules(routes), sponsor, AccountClass::User, &name);
+    let account = |slot| AccountId::named(AccountClass::User, sponsor, &name, slot);
+    slots.into_iter().map(|slot| (routes.chain_of(slot), account(slot))).collect()
+}
+
+/// Users of the bank go to the last user chain, but at first to the first one;
+/// one is named; all others go anywhere.
+fn rules(routes: &RouteTable) -> Vec<PlacementRule> {
+    let (ranges, end) = (routes.user_ranges(), START.plus_ms(FIRST_RULE_MS));
+    let [Some(first), Some(last)] = [ranges.first(), ranges.last()] else { return Vec::new() };
+    let rule = PlacementRule {
+        institution: Some(BANK),
+        asset: None,
+        class: None,
+        name: None,
+        valid_from: START,
+        valid_until: Some(end),
+        first: first.first,
+        last: first.last,
+    };
+    let (from, to) = (last.first, last.last);
+    let later = PlacementRule { valid_until: None, first: from, last: to, ..rule.clone() };
+    let class = Some(AccountClass::User);
+    let euros = PlacementRule { asset: Some(EURO), class, ..later.clone() };
+    let named = PlacementRule { institution: None, name: placed_name(1), ..later.clone() };
+    vec![named, euros, rule, PlacementRule { valid_from: end, ..later }]
+}
+
+fn placed_name(number: u64) -> Option<AccountName> {
+    format!("p{number}").parse().ok()
 }
 
 /// Every merchant that may ever be opened.
@@ -60,7 +107,8 @@ impl Directory {
     pub fn new(stage: &Stage) -> Self {
         let ranges = stage.cluster.genesis.routes.user_ranges().iter();
         let chains = ranges.map(|range| (range.chain, *range, stage.scenario.users)).collect();
-        Self { chains, merchants: stage.scenario.merchants }
+        let routes = stage.cluster.genesis.routes.clone();
+        Self { chains, merchants: stage.scenario.merchants, routes, placed: Vec::new() }
     }
 
     /// The account of a user: in the first or the last slot of its chain.
@@ -109,7 +157,31 @@ impl Directory {
     /// Some user of a chain.
     pub fn some_user(&self, chain: ChainId, prng: &mut Prng) -> Option<AccountId> {
         let (_, _, count) = self.chains.iter().find(|(found, ..)| *found == chain)?;
-        self.user(chain, prng.below(*count))
+        let number = prng.below(*count + self.placed.len() as u64);
+        let placed = usize::try_from(number.saturating_sub(*count)).ok();
+        let placed = placed.filter(|_| number >= *count).and_then(|place| self.placed.get(place));
+        match placed {
+            Some((there, account)) if *there == chain => Some(*account),
+            _ => self.user(chain, number % *count),
+        }
+    }
+
+    /// A user where the rules of placement say at this time, with its chain.
+    pub fn place(&mut self, now: TimeMs, prng: &mut Prng) -> Option<(ChainId, AccountId)> {
+        let number = prng.below(PLACED_MAX);
+        let (name, sponsor) = (placed_name(number)?, Self::sponsor(number));
+        let class = AccountClass::User;
+        // The slot is no part of what says the asset.
+        let asset = asset_of(AccountId::named(class, sponsor, &name, Slot::new(0)?));
+        let rules = rules(&self.routes);
+        placement::validate(&rules).ok()?;
+        let slot = placement::place(&rules, sponsor, asset, class, &name, now);
+        let account = AccountId::named(class, sponsor, &name, slot);
+        let placed = (self.routes.chain_of(slot), account);
+        if !self.placed.contains(&placed) {
+            self.placed.push(placed);
+        }
+        Some(placed)
     }
 
     /// A user of a chain that holds this asset, if one is found soon.

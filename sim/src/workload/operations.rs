@@ -8,6 +8,7 @@ use tributary_chain::{Action, Operation};
 use tributary_types::{Amount, AssetId, ChainId, InstitutionId};
 
 use super::{Workload, asset_of, owner_of};
+use crate::clock::true_time;
 use crate::cluster::{BANK, SHOPS, institution_key};
 use crate::orders::{Item, Order};
 use crate::stage::Stage;
@@ -39,14 +40,23 @@ impl Workload {
     }
 
     pub(super) fn open_user(&mut self, stage: &mut Stage) -> Option<Order> {
-        if self.prng.below(5) == 0 {
-            return self.open_merchant(stage);
+        match self.prng.below(10) {
+            0 | 1 => return self.open_merchant(stage),
+            2 => return self.open_placed(stage),
+            _ => {}
         }
         let chain = self.directory.some_chain(&mut self.prng)?;
         let (number, account) = self.directory.next_user(chain, &mut self.prng)?;
         let owner = owner_of(chain, number).map(|key| key.public());
         let action = Action::OpenAccount(OpenAccount { account, asset: asset_of(account), owner });
         Some(self.operation(stage, chain, account.institution(), action))
+    }
+
+    fn open_placed(&mut self, stage: &Stage) -> Option<Order> {
+        let now = true_time(stage.now_us);
+        let (chain, account) = self.directory.place(now, &mut self.prng)?;
+        let open = OpenAccount { account, asset: asset_of(account), owner: None };
+        Some(self.operation(stage, chain, account.institution(), Action::OpenAccount(open)))
     }
 
     fn open_merchant(&mut self, stage: &Stage) -> Option<Order> {

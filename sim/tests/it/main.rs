@@ -8,5 +8,6 @@ mod model_liars;
 mod model_operations;
 mod model_workload;
 mod model_world;
+mod quorum;
 mod regressions;
 mod seeds;

@@ -21,7 +21,7 @@ use crate::model_world::{BANK, EUR, GBP, HF, OTHER, USER_CHAINS, World, institut
 
 pub struct Workload {
     pub prng: Prng,
-    world: World,
+    pub world: World,
     pub pool: Pool,
     next_id: u64,
     /// Payments of the past, with the chain that they were sent to.
