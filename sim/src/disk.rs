@@ -329,7 +329,12 @@ mod tests {
     fn write(indexes: std::ops::RangeInclusive<u64>, commit: u64) -> LogWrite {
         let entry = |index| LogEntry { index, term: 2, kind: 0, data: vec![7; 3] };
         let hard_state = Some(HardState { term: 2, vote: 1, commit });
-        LogWrite { chain: CHAIN, entries: indexes.map(entry).collect(), hard_state, compact_to: None }
+        LogWrite {
+            chain: CHAIN,
+            entries: indexes.map(entry).collect(),
+            hard_state,
+            compact_to: None,
+        }
     }
 
     fn disk() -> Disk {

@@ -14,8 +14,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use llvm_profparser::coverage::coverage_mapping::CoverageMapping;
 use llvm_profparser::coverage::SourceLocation;
+use llvm_profparser::coverage::coverage_mapping::CoverageMapping;
 use llvm_profparser::merge_profiles;
 
 fn main() -> Result<()> {
