@@ -144,6 +144,19 @@ pub enum ClusterCommand {
         #[arg(long)]
         dir: Option<PathBuf>,
     },
+    /// Issue new certificates and keys; running processes use them within
+    /// seconds, without a restart.
+    Renew {
+        /// Processes by name; if none is given, all of them, the command line's
+        /// own, and the CA's certificate.
+        processes: Vec<String>,
+        /// Directory of the cluster.
+        #[arg(long)]
+        dir: Option<PathBuf>,
+        /// Days for which the certificates hold, from now.
+        #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=36_500))]
+        days: u32,
+    },
     /// The supervisor itself; started by `up`.
     #[command(hide = true)]
     Supervise {

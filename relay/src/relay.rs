@@ -11,7 +11,7 @@ use tributary_ledger::Genesis;
 use tributary_service::topology::{RelayEntry, TopologyError};
 use tributary_service::{Supervisor, Topology};
 use tributary_transport::{
-    BindError, Credentials, CredentialsError, Endpoint, Expected, PeerLink, Role, RoleKind,
+    BindError, Credentials, CredentialsError, Endpoint, Expected, PeerLink, Renewal, Role, RoleKind,
 };
 use tributary_types::ChainId;
 
@@ -133,6 +133,7 @@ impl Relay {
                 endless(supervisor, &format!("courier {from} to {to}"), courier.run());
             }
         }
+        supervisor.task("certificates", Renewal::new(&endpoint, None).run());
         endless(supervisor, "ages", health::watch(channels.clone(), config.age_alarm_ms));
         Ok(Self { channels, endpoint })
     }

@@ -20,7 +20,7 @@ use thiserror::Error;
 use tributary_ledger::genesis::Genesis;
 use tributary_service::{Supervisor, Topology};
 use tributary_transport::{
-    BindError, Credentials, Endpoint, Expected, Listener, PeerLink, Role, RoleKind,
+    BindError, Credentials, Endpoint, Expected, Listener, PeerLink, Renewal, Role, RoleKind,
 };
 use tributary_types::{ChainId, InstitutionId, SigningKey};
 
@@ -126,6 +126,7 @@ impl Router {
         for (chain, strands) in tasks {
             supervise(supervisor, chain, strands);
         }
+        supervisor.task("certificates", Renewal::new(&endpoint, Some(&listener)).run());
         supervisor.task("route table", async { Err::<(), Infallible>(follow_routes.await) });
         Ok(Self { listener, handler, address, endpoint })
     }

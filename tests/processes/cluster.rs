@@ -11,7 +11,7 @@ use serde_json::Value;
 /// How long a cluster may take until it serves.
 const READY_WAIT: Duration = Duration::from_secs(60);
 /// How often a condition is looked at.
-const POLL: Duration = Duration::from_millis(50);
+pub const POLL: Duration = Duration::from_millis(50);
 
 /// The `tributary` program: beside the test binary's own directory.
 pub fn program() -> PathBuf {
@@ -44,6 +44,11 @@ impl Cluster {
         let cluster = Self { path: scratch.path().join("cluster"), _scratch: scratch };
         cluster.start(options);
         cluster
+    }
+
+    /// The cluster that lies in `scratch`, which is not started yet.
+    pub fn in_directory(scratch: tempfile::TempDir) -> Self {
+        Self { path: scratch.path().join("cluster"), _scratch: scratch }
     }
 
     /// `cluster up` on this directory.

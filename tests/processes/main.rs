@@ -10,6 +10,7 @@ mod cluster;
 mod data;
 
 mod bad_input;
+mod certificates;
 mod chaos;
 mod deploy;
 mod import;

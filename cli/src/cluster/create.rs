@@ -3,7 +3,6 @@
 //! which is renamed into place at the end: a cluster is there whole or not.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::Path;
 
 use anyhow::{Context, bail};
@@ -18,10 +17,10 @@ use tributary_service::keys::write_seed;
 use tributary_service::topology::{
     NodeEntry, NodeRole, RelayEntry, ReplicaPlace, RouterEntry, Topology,
 };
-use tributary_transport::authority::CertificateAuthority;
-use tributary_transport::{Identity, Role};
 
+use super::certificates::{self, FRONT_END};
 use super::layout::{Layout, Process, ProcessRole, processes};
+use super::ports::FreePorts;
 use crate::arguments::UpArguments;
 
 /// The one institution of a local cluster.
@@ -30,10 +29,6 @@ pub const INSTITUTION: InstitutionId = InstitutionId::new(1);
 const ASSETS: [&str; 3] = ["GBP", "EUR", "USD"];
 /// Name of the router's and the clients' signing key.
 const INSTITUTION_KEY: &str = "institution.key";
-/// Name of the front-end's certificate directory.
-const FRONT_END: &str = "front-end";
-/// How long development certificates are valid.
-const VALIDITY_DAYS: u32 = 365;
 
 /// Creates the cluster in `root`, which must be absent or empty.
 ///
@@ -65,16 +60,11 @@ fn write_all(layout: &Layout, arguments: &UpArguments) -> anyhow::Result<()> {
     let genesis = genesis(layout, arguments, institution_key.public())?;
     fs::write(layout.genesis(), serde_json::to_string_pretty(&genesis)?)?;
     let topology = topology(arguments)?;
-    let authority = CertificateAuthority::create(&genesis.cluster, VALIDITY_DAYS)?;
-    fs::write(layout.ca_certificate(), authority.certificate_pem())?;
-    write_private(&layout.ca_key(), &authority.key_pem())?;
+    certificates::create(layout, &genesis.cluster, &topology)?;
     for process in processes(&topology) {
-        issue(layout, &authority, &process.name, identity(&process))?;
         let config = config(&topology, &process)?;
         fs::write(layout.config(&process.name), config)?;
     }
-    let role = Role::Institution(INSTITUTION);
-    issue(layout, &authority, FRONT_END, Identity { role, name: FRONT_END.to_owned() })?;
     fs::write(layout.client(), client_config(&topology))?;
     fs::write(layout.topology(), toml::to_string_pretty(&topology)?)?;
     Ok(())
@@ -164,60 +154,6 @@ fn topology(arguments: &UpArguments) -> anyhow::Result<Topology> {
     Ok(topology)
 }
 
-/// Loopback ports that are free for UDP and TCP now. All are held until the
-/// last one is found, so that none is found twice.
-#[derive(Default)]
-struct FreePorts {
-    held: Vec<(TcpListener, UdpSocket)>,
-}
-
-/// How many ports are tried before giving up.
-const PORT_TRIES_MAX: usize = 100;
-
-impl FreePorts {
-    fn next(&mut self) -> anyhow::Result<SocketAddr> {
-        for _ in 0..PORT_TRIES_MAX {
-            let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port")?;
-            let address = tcp.local_addr().context("no free port")?;
-            if let Ok(udp) = UdpSocket::bind(address) {
-                self.held.push((tcp, udp));
-                return Ok(address);
-            }
-        }
-        bail!("no port is free for both TCP and UDP on the loopback interface")
-    }
-}
-
-fn identity(process: &Process) -> Identity {
-    let role = match process.role {
-        ProcessRole::ShardNode | ProcessRole::HfAggregator => Role::Node,
-        ProcessRole::Router => Role::Router(INSTITUTION),
-        ProcessRole::Relay => Role::Relay,
-    };
-    Identity { role, name: process.name.clone() }
-}
-
-fn issue(
-    layout: &Layout,
-    authority: &CertificateAuthority,
-    directory: &str,
-    identity: Identity,
-) -> anyhow::Result<()> {
-    let directory = layout.process(directory);
-    fs::create_dir_all(&directory)?;
-    let issued = authority.issue(&identity, VALIDITY_DAYS)?;
-    fs::write(directory.join("certificate.pem"), issued.certificate_pem)?;
-    write_private(&directory.join("key.pem"), &issued.key_pem)
-}
-
-fn write_private(path: &Path, content: &str) -> anyhow::Result<()> {
-    use std::io::Write as _;
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let mut options = fs::OpenOptions::new();
-    let mut file = options.write(true).create_new(true).mode(0o600).open(path)?;
-    Ok(file.write_all(content.as_bytes())?)
-}
-
 /// Paths in a configuration start at its own directory.
 fn config(topology: &Topology, process: &Process) -> anyhow::Result<String> {
     let mut table = toml::Table::new();
@@ -257,6 +193,7 @@ fn config(topology: &Topology, process: &Process) -> anyhow::Result<String> {
     Ok(toml::to_string_pretty(&table)?)
 }
 
+/// How the command line reaches the routers, and who it is to them.
 fn client_config(topology: &Topology) -> String {
     let routers: Vec<_> =
         topology.routers.iter().map(|router| router.address.to_string()).collect();

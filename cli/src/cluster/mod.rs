@@ -1,7 +1,9 @@
 //! Clusters on this machine: created, started, watched, stopped.
 
+mod certificates;
 mod create;
 pub mod layout;
+mod ports;
 mod processes;
 pub mod status;
 mod supervisor;
@@ -41,6 +43,9 @@ pub async fn run(
         ClusterCommand::Up(arguments) => up(&directory(arguments.dir.clone())?, &arguments).await,
         ClusterCommand::Status { dir } => status::print(&directory(dir)?, format).await,
         ClusterCommand::Down { dir } => down(&directory(dir)?).await,
+        ClusterCommand::Renew { processes, dir, days } => {
+            certificates::renew(&directory(dir)?, &processes, days)
+        }
         ClusterCommand::Supervise { dir } => supervisor::run(&dir).await,
     }
 }
@@ -52,13 +57,17 @@ pub async fn run(
 /// One sentence; what runs already goes on running.
 pub async fn up(root: &Path, arguments: &UpArguments) -> anyhow::Result<()> {
     let layout = Layout::new(root);
-    if layout.topology().is_file() {
+    let exists = layout.topology().is_file();
+    if exists {
         tracing::info!(dir = %root.display(), "exists: resuming it as it was created");
     } else {
         create::create(root, arguments)?;
     }
     let root = root.canonicalize().with_context(|| format!("cannot find {}", root.display()))?;
     let layout = Layout::new(&root);
+    if exists && running(&layout)?.is_empty() {
+        ports::replace_taken(&layout).await?;
+    }
     supervise_until_ready(&layout).await
 }
 
@@ -94,6 +103,18 @@ fn is_supervised(layout: &Layout) -> bool {
     processes::running(&layout.pid_file(SUPERVISOR), layout.root()).is_some()
 }
 
+/// The supervisor, or if there is none the processes that it has left.
+fn running(layout: &Layout) -> anyhow::Result<Vec<u32>> {
+    if let Some(pid) = processes::running(&layout.pid_file(SUPERVISOR), layout.root()) {
+        return Ok(vec![pid]);
+    }
+    let processes = layout::processes(&Topology::load(&layout.topology())?);
+    let names = processes.into_iter().map(|process| process.name);
+    let pids =
+        names.filter_map(|name| processes::running(&layout.pid_file(&name), &layout.config(&name)));
+    Ok(pids.collect())
+}
+
 /// Stops every process of a cluster, whether its supervisor lives or not.
 ///
 /// # Errors
@@ -101,21 +122,10 @@ fn is_supervised(layout: &Layout) -> bool {
 pub async fn down(root: &Path) -> anyhow::Result<()> {
     let root = root.canonicalize().with_context(|| format!("cannot find {}", root.display()))?;
     let layout = Layout::new(&root);
-    let topology = Topology::load(&layout.topology())?;
-    let running = || {
-        let supervisor = processes::running(&layout.pid_file(SUPERVISOR), &root);
-        if let Some(pid) = supervisor {
-            return vec![pid];
-        }
-        let names = layout::processes(&topology).into_iter().map(|process| process.name);
-        names
-            .filter_map(|name| processes::running(&layout.pid_file(&name), &layout.config(&name)))
-            .collect()
-    };
     let deadline = Instant::now() + STOP_WAIT;
     let mut told = Vec::new();
     loop {
-        let pids = running();
+        let pids = running(&layout)?;
         if pids.is_empty() {
             return Ok(());
         }

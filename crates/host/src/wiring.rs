@@ -28,7 +28,7 @@ use tributary_replica::{Replica, ReplicaConfig};
 use tributary_service::Supervisor;
 use tributary_service::observe::Observer;
 use tributary_service::telemetry::MetricsHandle;
-use tributary_transport::{Endpoint, Listener};
+use tributary_transport::{Endpoint, Listener, Renewal};
 use tributary_types::ChainId;
 
 use crate::archive::backfill::{Backfill, Means};
@@ -97,6 +97,7 @@ pub fn start(checked: Checked, metrics: Option<MetricsHandle>) -> Result<Host, S
     let (supervisor, deaths) = Supervisor::new();
     let (address, http) = (listener.local_addr()?, observer.address());
     supervisor.task("http", observer.serve(Arc::new(readiness.clone()), metrics));
+    supervisor.task("certificates", Renewal::new(&endpoint, Some(&listener)).run());
     start_backfills(&supervisor, &checked, &replicas, &mut wired);
     drop(entered);
     let mut host = Host {

@@ -57,10 +57,26 @@ impl CertificateAuthority {
         not_before: OffsetDateTime,
         not_after: OffsetDateTime,
     ) -> Result<Self, AuthorityError> {
+        Self::certify(cluster, KeyPair::generate()?, (not_before, not_after))
+    }
+
+    /// The CA of an earlier key, with a new certificate that holds from now.
+    /// What it has issued is still its own.
+    ///
+    /// # Errors
+    /// [`AuthorityError`] if the text is no key.
+    pub fn renew(cluster: &str, key_pem: &str, validity_days: u32) -> Result<Self, AuthorityError> {
+        Self::certify(cluster, KeyPair::from_pem(key_pem)?, from_now(validity_days))
+    }
+
+    fn certify(
+        cluster: &str,
+        key: KeyPair,
+        (not_before, not_after): (OffsetDateTime, OffsetDateTime),
+    ) -> Result<Self, AuthorityError> {
         let mut params = params(&format!("Tributary {cluster} CA"), not_before, not_after);
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        let key = KeyPair::generate()?;
         let certificate_pem = params.self_signed(&key)?.pem();
         Ok(Self { issuer: Issuer::new(params, key), certificate_pem })
     }

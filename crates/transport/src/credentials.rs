@@ -17,8 +17,9 @@ use time::OffsetDateTime;
 
 use crate::authority::SERVER_NAME;
 use crate::identity::{Identity, IdentityError};
+use crate::pem::{Fingerprint, PemFiles, PemPaths};
 use crate::reset::ResetSecret;
-use crate::validity::{Names, Outside, Validity};
+use crate::validity::{Names, Outside, Shown, Validity};
 use crate::verifier::{ClientVerifier, ServerVerifier};
 
 /// The application protocol; peers of another version do not connect.
@@ -67,6 +68,14 @@ pub enum CredentialsError {
     /// The key belongs to another certificate, or cannot be used.
     #[error("certificate and private key cannot be used together: {0}")]
     Key(String),
+    /// A running process is to become another one.
+    #[error("the new certificate is of {found}, this is {expected}")]
+    OtherIdentity {
+        /// Who the process is.
+        expected: Identity,
+        /// Whose certificate it is.
+        found: Identity,
+    },
 }
 
 /// Everything that proves who this process is, and whom it trusts.
@@ -77,6 +86,8 @@ pub struct Credentials {
     client: Arc<QuicClientConfig>,
     reset: ResetSecret,
     periods: Arc<[Period]>,
+    files: Option<Arc<PemPaths>>,
+    fingerprint: Fingerprint,
 }
 
 /// How long a certificate holds that this process stands on.
@@ -93,23 +104,14 @@ impl std::fmt::Debug for Credentials {
 }
 
 impl Credentials {
-    /// Reads three PEM files.
+    /// Reads three PEM files, which [`crate::Renewal`] reads again when they
+    /// change.
     ///
     /// # Errors
     /// [`CredentialsError`], one sentence that names file or reason.
     pub fn load(ca: &Path, certificate: &Path, key: &Path) -> Result<Self, CredentialsError> {
-        let read = |path: &Path| {
-            std::fs::read(path).map_err(|source| CredentialsError::Unreadable {
-                path: path.display().to_string(),
-                source,
-            })
-        };
-        let shown = |path: &Path| path.display().to_string();
-        Self::build(
-            (&read(ca)?, &shown(ca)),
-            (&read(certificate)?, &shown(certificate)),
-            (&read(key)?, &shown(key)),
-        )
+        let paths = PemPaths([ca, certificate, key].map(Path::to_owned));
+        Self::build(&PemFiles::read(&Arc::new(paths))?)
     }
 
     /// Uses PEM texts.
@@ -117,11 +119,8 @@ impl Credentials {
     /// # Errors
     /// As [`Credentials::load`].
     pub fn from_pem(ca: &str, certificate: &str, key: &str) -> Result<Self, CredentialsError> {
-        Self::build(
-            (ca.as_bytes(), "CA"),
-            (certificate.as_bytes(), "certificate"),
-            (key.as_bytes(), "private key"),
-        )
+        let contents = [ca, certificate, key].map(|text| text.as_bytes().to_vec());
+        Self::build(&PemFiles { contents, paths: None })
     }
 
     /// Who this process is.
@@ -144,6 +143,40 @@ impl Credentials {
         })
     }
 
+    /// What to say if one of them ends soon.
+    pub(crate) fn ends_soon(&self, now: OffsetDateTime) -> Option<String> {
+        let soon = self.periods.iter().filter(|period| period.validity.ends_soon(now));
+        let Period { whose, validity } = soon.min_by_key(|period| period.validity.not_after)?;
+        let date = Shown(validity.not_after);
+        Some(format!("the certificate of {whose} expires on {date} and must be replaced"))
+    }
+
+    /// When the first of them ends.
+    pub(crate) fn expires(&self) -> OffsetDateTime {
+        let ends = self.periods.iter().map(|period| period.validity.not_after);
+        ends.min().unwrap_or(OffsetDateTime::UNIX_EPOCH)
+    }
+
+    /// Whether a running process may go on with other credentials.
+    pub(crate) fn check_successor(&self, new: &Self) -> Result<(), CredentialsError> {
+        let (expected, found) = (self.identity.clone(), new.identity.clone());
+        if expected == found {
+            Ok(())
+        } else {
+            Err(CredentialsError::OtherIdentity { expected, found })
+        }
+    }
+
+    /// Where it was read, if from files.
+    pub(crate) const fn files(&self) -> Option<&Arc<PemPaths>> {
+        self.files.as_ref()
+    }
+
+    /// Tells whether files hold these credentials.
+    pub(crate) const fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
+    }
+
     pub(crate) fn server(&self) -> Arc<QuicServerConfig> {
         Arc::clone(&self.server)
     }
@@ -156,17 +189,17 @@ impl Credentials {
         self.reset
     }
 
-    fn build(
-        ca: (&[u8], &str),
-        certificate: (&[u8], &str),
-        key: (&[u8], &str),
-    ) -> Result<Self, CredentialsError> {
-        let ca_path = ca.1;
+    /// Checks everything.
+    ///
+    /// # Errors
+    /// As [`Credentials::load`].
+    pub(crate) fn build(pem: &PemFiles) -> Result<Self, CredentialsError> {
+        let [ca, certificate, (key_bytes, key_path)] = pem.named();
+        let ca_path = ca.1.clone();
         let ca = certificates(ca)?;
         let chain = certificates(certificate)?;
-        let (key_bytes, key_path) = key;
         let key = PrivateKeyDer::from_pem_slice(key_bytes).map_err(|error| {
-            let (path, reason) = (key_path.to_owned(), error.to_string());
+            let (path, reason) = (key_path.clone(), error.to_string());
             CredentialsError::NotPem { path, what: "private key", reason }
         })?;
         let reset = ResetSecret::of(key.secret_der());
@@ -174,7 +207,7 @@ impl Credentials {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let roots = Arc::new(roots(&ca, &identity)?);
         let servers = check_issued(&chain, &roots, &provider, &identity)?;
-        let periods = periods(&chain, &ca, &identity, ca_path).into();
+        let periods = periods(&chain, &ca, &identity, &ca_path).into();
         let key_error = |error: &dyn std::fmt::Display| CredentialsError::Key(error.to_string());
         let clients = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider))
             .build()
@@ -204,6 +237,8 @@ impl Credentials {
             client: Arc::new(client.try_into().map_err(|error| key_error(&error))?),
             reset,
             periods,
+            files: pem.paths.clone(),
+            fingerprint: pem.fingerprint(),
         };
         credentials.check_at(OffsetDateTime::now_utc())?;
         Ok(credentials)
@@ -211,10 +246,10 @@ impl Credentials {
 }
 
 fn certificates(
-    (bytes, path): (&[u8], &str),
+    (bytes, path): (&[u8], String),
 ) -> Result<Vec<CertificateDer<'static>>, CredentialsError> {
     let not_pem = |reason: String| CredentialsError::NotPem {
-        path: path.to_owned(),
+        path: path.clone(),
         what: "certificate",
         reason,
     };

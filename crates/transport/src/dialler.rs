@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use quinn::Connection;
@@ -66,11 +66,7 @@ impl Dialler {
     }
 
     async fn dial(&self) -> Result<Connection, String> {
-        let crypto = {
-            let credentials = &self.endpoint.credentials;
-            credentials.read().unwrap_or_else(PoisonError::into_inner).client()
-        };
-        let mut config = quinn::ClientConfig::new(crypto);
+        let mut config = quinn::ClientConfig::new(self.endpoint.credentials().client());
         config.transport_config(transport_config());
         let connecting =
             match self.endpoint.endpoint.connect_with(config, self.address, SERVER_NAME) {

@@ -25,7 +25,7 @@
 //! ```
 //!
 //! All limits stand in [`limits`]. What it lacks: revocation lists (certificates
-//! are short-lived and replaced, see [`Listener::replace_credentials`]), and
+//! are short-lived and replaced on disk, see [`Renewal`]), and
 //! any retry: whether to repeat a request only its sender can know ([`Backoff`]
 //! says when).
 
@@ -33,6 +33,7 @@ pub mod authority;
 mod backoff;
 mod credentials;
 mod dialler;
+mod expiry;
 mod frame;
 #[cfg(test)]
 mod hostile;
@@ -40,8 +41,10 @@ mod identity;
 pub mod limits;
 mod link;
 mod listener;
+mod pem;
 mod queue;
 mod refusals;
+mod renewal;
 mod reset;
 mod socket;
 mod stats;
@@ -55,6 +58,7 @@ pub use identity::{Expected, Identity, IdentityError, Role, RoleKind};
 pub use link::{Endpoint, PeerLink, RequestError, SendError};
 pub use listener::{Handler, Listener};
 pub use refusals::RefusalLog;
+pub use renewal::Renewal;
 pub use socket::BindError;
 pub use stats::TransportStats;
 pub use validity::Outside;

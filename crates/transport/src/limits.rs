@@ -46,7 +46,14 @@ pub const DRAIN_WAIT: Duration = Duration::from_secs(5);
 pub const ACKNOWLEDGE_WAIT: Duration = Duration::from_millis(500);
 /// How long an endpoint that closes waits for its peers to know.
 pub const CLOSE_WAIT: Duration = Duration::from_millis(200);
-/// How often the own certificate is looked at, and told when it is expired.
+/// How often the own certificate is looked at: its files, and its period.
+pub const CREDENTIALS_INTERVAL: Duration = Duration::from_secs(2);
+/// How long before its end it is told that a certificate must be replaced; for
+/// short ones it is the last third of their period.
+pub const EXPIRY_NOTICE: Duration = Duration::from_secs(30 * 24 * 3_600);
+/// How often it is told that a certificate will end.
+pub const EXPIRY_NOTICE_INTERVAL: Duration = Duration::from_secs(3_600);
+/// How often it is told that a certificate has ended.
 pub const EXPIRY_INTERVAL: Duration = Duration::from_secs(60);
 /// Socket buffers asked of the system, in bytes; it may grant less.
 pub const SOCKET_BUFFER_BYTES: usize = 8 << 20;

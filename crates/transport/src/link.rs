@@ -7,27 +7,26 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use bytes::Bytes;
 use quinn::{Connection, RecvStream};
 use thiserror::Error;
-use time::OffsetDateTime;
 use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::time::timeout;
 
 use crate::credentials::Credentials;
 use crate::dialler::Dialler;
+use crate::expiry;
 use crate::frame::{Frame, FrameKind, too_long};
 use crate::identity::Expected;
 use crate::limits::{
-    ACKNOWLEDGE_WAIT, CONNECT_WAIT, EXPIRY_INTERVAL, FRAME_BYTES_MAX, LINK_REQUESTS_MAX,
-    WRITE_BYTES_MAX,
+    ACKNOWLEDGE_WAIT, CONNECT_WAIT, FRAME_BYTES_MAX, LINK_REQUESTS_MAX, WRITE_BYTES_MAX,
 };
 use crate::queue::{FrameSender, NotQueued};
 use crate::refusals::RefusalLog;
-use crate::socket::{BindError, bind, close};
+use crate::socket::{BindError, bind, close, take_large_datagrams};
 use crate::stats::{TransportStats, count, count_bytes};
 use crate::stream::STREAM_OF_ONE_LARGE_MESSAGE;
 
@@ -86,14 +85,14 @@ impl Endpoint {
         let address = SocketAddr::from(([0, 0, 0, 0], 0));
         let socket = bind(address)?;
         let endpoint = quinn::Endpoint::new(
-            quinn::EndpointConfig::default(),
+            take_large_datagrams(quinn::EndpointConfig::default()),
             None,
             socket,
             Arc::new(quinn::TokioRuntime),
         )
         .map_err(|error| BindError::Other { address, reason: error.to_string() })?;
         let credentials = Arc::new(RwLock::new(credentials.clone()));
-        tokio::spawn(watch_expiry(Arc::downgrade(&credentials)));
+        tokio::spawn(expiry::watch(Arc::downgrade(&credentials)));
         Ok(Self { endpoint, credentials, stats: Arc::default(), refusals: Arc::default() })
     }
 
@@ -113,6 +112,11 @@ impl Endpoint {
         *current = credentials.clone();
     }
 
+    /// Who this process is to those that it dials from now on.
+    pub(crate) fn credentials(&self) -> Credentials {
+        self.credentials.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// What crossed so far.
     #[must_use]
     pub fn stats(&self) -> &Arc<TransportStats> {
@@ -130,22 +134,6 @@ impl Endpoint {
     /// that they need not wait for silence. Links do not connect again.
     pub async fn close(&self) {
         close(&self.endpoint).await;
-    }
-}
-
-/// Tells once an interval that the own credentials do not hold any more, as long
-/// as the endpoint is in use: connections last, but none can be made.
-async fn watch_expiry(credentials: Weak<RwLock<Credentials>>) {
-    loop {
-        tokio::time::sleep(EXPIRY_INTERVAL).await;
-        let Some(credentials) = credentials.upgrade() else { return };
-        let checked = credentials
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .check_at(OffsetDateTime::now_utc());
-        if let Err(error) = checked {
-            tracing::error!("{error}: peers refuse new connections");
-        }
     }
 }
 

@@ -22,7 +22,7 @@ use crate::limits::{
 };
 use crate::queue::frame_queue;
 use crate::refusals::RefusalLog;
-use crate::socket::{BindError, bind, close, transport_config};
+use crate::socket::{BindError, bind, close, take_large_datagrams, transport_config};
 use crate::stats::{TransportStats, count, count_bytes};
 use crate::stream::{CloseCode, STREAM_OF_MESSAGES, STREAM_OF_ONE_LARGE_MESSAGE, write_frames};
 
@@ -64,6 +64,23 @@ pub struct Listener {
     stats: Arc<TransportStats>,
 }
 
+/// Where a listener's handshakes get their credentials from.
+#[derive(Debug)]
+pub(crate) struct Door {
+    endpoint: quinn::Endpoint,
+    closing: watch::Receiver<bool>,
+}
+
+impl Door {
+    /// As [`Listener::replace_credentials`]; a listener that stops stays shut.
+    pub(crate) fn replace_credentials(&self, credentials: &Credentials) {
+        self.endpoint.set_server_config(Some(server_config(credentials)));
+        if *self.closing.borrow() {
+            self.endpoint.set_server_config(None);
+        }
+    }
+}
+
 /// What all connections of a listener share.
 struct Service<H> {
     handler: Arc<H>,
@@ -93,7 +110,7 @@ impl Listener {
         let other =
             |reason: std::io::Error| BindError::Other { address, reason: reason.to_string() };
         let endpoint = quinn::Endpoint::new(
-            credentials.reset().endpoint_config(),
+            take_large_datagrams(credentials.reset().endpoint_config()),
             Some(server_config(credentials)),
             socket,
             Arc::new(quinn::TokioRuntime),
@@ -131,14 +148,18 @@ impl Listener {
 
     /// Uses other credentials for handshakes from now on.
     pub fn replace_credentials(&self, credentials: &Credentials) {
-        self.endpoint.set_server_config(Some(server_config(credentials)));
+        self.door().replace_credentials(credentials);
+    }
+
+    pub(crate) fn door(&self) -> Door {
+        Door { endpoint: self.endpoint.clone(), closing: self.closing.subscribe() }
     }
 
     /// Accepts no further connection or request, lets running requests end
     /// until their replies have arrived, at most [`DRAIN_WAIT`], and closes.
     pub async fn shutdown(self) {
-        self.endpoint.set_server_config(None);
         self.closing.send_replace(true);
+        self.endpoint.set_server_config(None);
         let all = u32::try_from(CONNECTIONS_MAX).unwrap_or(u32::MAX);
         let drained = timeout(DRAIN_WAIT, self.writers.acquire_many(all)).await;
         if drained.is_err() {

@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 
-use quinn::{IdleTimeout, MtuDiscoveryConfig, TransportConfig, VarInt};
+use quinn::{EndpointConfig, IdleTimeout, MtuDiscoveryConfig, TransportConfig, VarInt};
 use socket2::{Domain, Protocol, Socket, Type};
 use thiserror::Error;
 use tokio::time::timeout;
@@ -14,8 +14,8 @@ use crate::limits::{
 };
 use crate::stream::CloseCode;
 
-/// Largest datagram tried by path discovery: what loopback and jumbo frames
-/// carry.
+/// Largest datagram that is received, and tried by path discovery: what loopback
+/// and jumbo frames carry.
 const MTU_BYTES_MAX: u16 = 8_952;
 /// Datagram that every network carries.
 const MTU_BYTES_INITIAL: u16 = 1_200;
@@ -60,6 +60,13 @@ pub(crate) async fn close(endpoint: &quinn::Endpoint) {
     endpoint.close(CloseCode::Done.code(), b"stopping");
     // Later ones hear nothing and find out by silence.
     drop(timeout(CLOSE_WAIT, endpoint.wait_idle()).await);
+}
+
+/// Lets peers send datagrams as large as path discovery finds: QUIC's own limit
+/// is that of an Ethernet frame.
+pub(crate) fn take_large_datagrams(mut config: EndpointConfig) -> EndpointConfig {
+    config.max_udp_payload_size(MTU_BYTES_MAX).expect("larger than QUIC's smallest datagram");
+    config
 }
 
 /// QUIC parameters, the same on both sides.

@@ -9,9 +9,20 @@ use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
+use crate::limits::EXPIRY_NOTICE;
+
 /// How dates are shown; all are UTC.
 const FORMAT: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day] [hour]:[minute]:[second] UTC");
+
+/// A date as it is shown.
+pub(crate) struct Shown(pub(crate) OffsetDateTime);
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.format(FORMAT).map_err(|_| fmt::Error)?)
+    }
+}
 
 /// The period in which a certificate holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +47,7 @@ impl fmt::Display for Outside {
             Self::Expired(date) => ("expired on", date),
             Self::NotYetValid(date) => ("is not valid before", date),
         };
-        write!(f, "{what} {}", date.format(FORMAT).map_err(|_| fmt::Error)?)
+        write!(f, "{what} {}", Shown(*date))
     }
 }
 
@@ -65,6 +76,13 @@ impl Validity {
         } else {
             Ok(())
         }
+    }
+
+    /// Whether it is time to replace the certificate: less than
+    /// [`EXPIRY_NOTICE`] is left, or a third of the period where that is less.
+    pub(crate) fn ends_soon(&self, now: OffsetDateTime) -> bool {
+        let (left, period) = (self.not_after - now, self.not_after - self.not_before);
+        left < period / 3 && left < EXPIRY_NOTICE
     }
 }
 
@@ -120,5 +138,16 @@ mod tests {
             said(datetime!(2028-01-01 0:00 UTC)),
             Err("expired on 2027-11-12 13:14:15 UTC".to_owned())
         );
+    }
+
+    #[test]
+    fn a_certificate_ends_soon_a_month_before_or_in_its_last_third() {
+        let not_before = datetime!(2026-01-01 0:00 UTC);
+        let year = Validity { not_before, not_after: datetime!(2027-01-01 0:00 UTC) };
+        assert!(!year.ends_soon(datetime!(2026-12-01 23:59 UTC)));
+        assert!(year.ends_soon(datetime!(2026-12-02 0:01 UTC)));
+        let day = Validity { not_before, not_after: datetime!(2026-01-02 0:00 UTC) };
+        assert!(!day.ends_soon(datetime!(2026-01-01 15:59 UTC)));
+        assert!(day.ends_soon(datetime!(2026-01-01 16:01 UTC)));
     }
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod harness;
+mod renewal;
 mod restart;
 
 use std::net::{SocketAddr, UdpSocket};

@@ -1,0 +1,123 @@
+//! Ports of a local cluster: found when it is created, and exchanged when it is
+//! started again and somebody else has them. So a cluster's directory may be
+//! moved, copied or kept for years.
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use toml::{Table, Value};
+use tributary_service::Topology;
+
+use super::POLL;
+use super::layout::Layout;
+
+/// How many ports are tried before giving up.
+const PORT_TRIES_MAX: usize = 100;
+/// How long a process that was killed may take to let go of its ports.
+const RELEASE_WAIT: Duration = Duration::from_secs(1);
+
+/// Loopback ports that are free for UDP and TCP. All are held until the last
+/// one is found, so that none is found twice.
+#[derive(Default)]
+pub struct FreePorts {
+    held: Vec<(TcpListener, UdpSocket)>,
+}
+
+impl FreePorts {
+    /// Another free port.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn next(&mut self) -> anyhow::Result<SocketAddr> {
+        for _ in 0..PORT_TRIES_MAX {
+            let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port")?;
+            let address = tcp.local_addr().context("no free port")?;
+            if let Ok(udp) = UdpSocket::bind(address) {
+                self.held.push((tcp, udp));
+                return Ok(address);
+            }
+        }
+        bail!("no port is free for both TCP and UDP on the loopback interface")
+    }
+
+    /// Whether this one is free.
+    fn hold(&mut self, address: SocketAddr) -> bool {
+        let free = TcpListener::bind(address).and_then(|tcp| Ok((tcp, UdpSocket::bind(address)?)));
+        free.is_ok_and(|pair| {
+            self.held.push(pair);
+            true
+        })
+    }
+}
+
+/// Gives other ports to the processes of a stopped cluster whose own are taken,
+/// in the topology and in all that follows from it.
+///
+/// # Errors
+/// If no port is free, or a file cannot be read or written.
+pub async fn replace_taken(layout: &Layout) -> anyhow::Result<()> {
+    let mut topology = Topology::load(&layout.topology())?;
+    let deadline = Instant::now() + RELEASE_WAIT;
+    let (mut ports, taken) = loop {
+        let mut ports = FreePorts::default();
+        let all = addresses(&mut topology).into_iter();
+        let taken: Vec<_> = all.map(|one| *one).filter(|one| !ports.hold(*one)).collect();
+        if taken.is_empty() {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            break (ports, taken);
+        }
+        tokio::time::sleep(POLL).await;
+    };
+    for address in addresses(&mut topology).into_iter().filter(|one| taken.contains(one)) {
+        let other = ports.next()?;
+        tracing::info!(%address, %other, "the port is taken: another one instead");
+        *address = other;
+    }
+    topology.validate()?;
+    write_followers(layout, &topology)?;
+    replace(&layout.topology(), &toml::to_string_pretty(&topology)?)
+}
+
+fn addresses(topology: &mut Topology) -> Vec<&mut SocketAddr> {
+    let Topology { nodes, routers, relays } = topology;
+    let nodes = nodes.iter_mut().flat_map(|node| [&mut node.address, &mut node.http]);
+    let routers = routers.iter_mut().flat_map(|router| [&mut router.address, &mut router.http]);
+    nodes.chain(routers).chain(relays.iter_mut().map(|relay| &mut relay.http)).collect()
+}
+
+/// The files that name addresses of the topology. They come first: if this is
+/// interrupted, the ports are still taken, and it is done again.
+fn write_followers(layout: &Layout, topology: &Topology) -> anyhow::Result<()> {
+    for router in &topology.routers {
+        let (address, http) = (router.address.to_string(), router.http.to_string());
+        edit(&layout.config(&router.name), |config| {
+            config.insert("listen".to_owned(), address.into());
+            config.insert("http".to_owned(), http.into());
+        })?;
+    }
+    let routers = topology.routers.iter().map(|router| Value::from(router.address.to_string()));
+    let routers: Vec<_> = routers.collect();
+    edit(&layout.client(), |config| {
+        config.insert("routers".to_owned(), routers.into());
+    })
+}
+
+fn edit(path: &Path, change: impl FnOnce(&mut Table)) -> anyhow::Result<()> {
+    let shown = path.display();
+    let text = fs::read_to_string(path).with_context(|| format!("cannot read {shown}"))?;
+    let mut table: Table = text.parse().with_context(|| format!("{shown} is not TOML"))?;
+    change(&mut table);
+    replace(path, &toml::to_string_pretty(&table)?)
+}
+
+fn replace(path: &Path, content: &str) -> anyhow::Result<()> {
+    let draft = path.with_extension("new");
+    fs::write(&draft, content)
+        .and_then(|()| fs::rename(&draft, path))
+        .with_context(|| format!("cannot write {}", path.display()))
+}
