@@ -37,6 +37,16 @@ pub enum StorageFault {
     /// Another process holds the directory.
     #[error("{0} is in use by another process")]
     InUse(String),
+    /// Another version wrote the directory.
+    #[error("{directory} is of format {found:?}, this version reads format {expected}")]
+    OtherFormat {
+        /// Which one.
+        directory: String,
+        /// What it says of itself.
+        found: String,
+        /// What this version writes and reads.
+        expected: u32,
+    },
 }
 
 /// One entry of a chain's raft log.

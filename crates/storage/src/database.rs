@@ -32,9 +32,7 @@ use crate::family::{Family, chain_end, chain_start};
 use crate::fault::{corrupt, rocksdb_fault};
 
 const ENGINE_DIRECTORY: &str = "rocksdb";
-/// Where the format is written, in the column family that nothing else uses.
-const FORMAT_KEY: &[u8] = b"format";
-/// The layout of keys and values that this code reads and writes.
+/// The layout of column families, keys and values that this code reads and writes.
 const FORMAT: u32 = 1;
 const CHECKSUM_BYTES: usize = 4;
 
@@ -81,10 +79,11 @@ impl Database {
     ///
     /// # Errors
     /// [`StorageFault::InUse`] if another process has it open;
-    /// [`StorageFault::Corrupt`] if it is damaged or of another format;
+    /// [`StorageFault::Corrupt`] if it is damaged;
+    /// [`StorageFault::OtherFormat`] if another version wrote it;
     /// [`StorageFault::Io`] if the system refuses.
     pub fn open(directory: &Path, limits: DatabaseLimits) -> Result<Self, StorageFault> {
-        let directory = HeldDirectory::hold(directory)?;
+        let directory = HeldDirectory::hold(directory, FORMAT)?;
         let path = directory.path().join(ENGINE_DIRECTORY);
         let cache = Cache::new_lru_cache(limits.cache_bytes);
         let families = Family::ALL
@@ -92,9 +91,7 @@ impl Database {
             .map(|family| ColumnFamilyDescriptor::new(family.name(), family.options(&cache)));
         let rocksdb = DB::open_cf_descriptors(&options(limits), &path, families)
             .map_err(|error| rocksdb_fault(format!("open database {}", path.display()), &error))?;
-        let database = Self { shared: Arc::new(Shared { rocksdb, path, _directory: directory }) };
-        database.check_format()?;
-        Ok(database)
+        Ok(Self { shared: Arc::new(Shared { rocksdb, path, _directory: directory }) })
     }
 
     /// The checkpoints in it.
@@ -207,29 +204,6 @@ impl Database {
 
     fn doing(&self, action: &str) -> String {
         format!("{action} in database {}", self.shared.path.display())
-    }
-
-    fn check_format(&self) -> Result<(), StorageFault> {
-        let found = self
-            .shared
-            .rocksdb
-            .get(FORMAT_KEY)
-            .map_err(|error| rocksdb_fault(self.doing("read the format"), &error))?;
-        match found.as_deref() {
-            None => {
-                let mut options = WriteOptions::default();
-                options.set_sync(true);
-                self.shared
-                    .rocksdb
-                    .put_opt(FORMAT_KEY, FORMAT.to_be_bytes(), &options)
-                    .map_err(|error| rocksdb_fault(self.doing("write the format"), &error))
-            }
-            Some(bytes) if bytes == FORMAT.to_be_bytes() => Ok(()),
-            Some(bytes) => {
-                let reason = format!("format {bytes:?} found, this version reads {FORMAT}");
-                Err(corrupt(self.doing("format"), reason))
-            }
-        }
     }
 }
 

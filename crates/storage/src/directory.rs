@@ -3,9 +3,12 @@
 //! The lock is the kernel's advisory lock on a file (`flock`), so it ends with
 //! the process, however that ends. raft-engine and RocksDB lock their own
 //! directories too; this lock comes first and says it in our words.
+//!
+//! Beside the lock stands the format of everything else in it, as a decimal
+//! number in a file: it is read before the engine reads anything.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use tributary_replica::store::StorageFault;
@@ -13,6 +16,9 @@ use tributary_replica::store::StorageFault;
 use crate::fault::io_fault;
 
 const LOCK_FILE: &str = "lock";
+const FORMAT_FILE: &str = "format";
+/// The format file while it is written.
+const FORMAT_DRAFT: &str = "format.new";
 
 /// A directory that exists and is held until this is dropped.
 #[derive(Debug)]
@@ -22,11 +28,13 @@ pub(crate) struct HeldDirectory {
 }
 
 impl HeldDirectory {
-    /// Creates the directory where it is missing and locks it.
+    /// Creates the directory where it is missing, locks it and checks that it
+    /// is of a format; one that does not say is new.
     ///
     /// # Errors
-    /// [`StorageFault::InUse`], or [`StorageFault::Io`] if it cannot be made.
-    pub(crate) fn hold(path: &Path) -> Result<Self, StorageFault> {
+    /// [`StorageFault::InUse`], [`StorageFault::OtherFormat`], or
+    /// [`StorageFault::Io`] if it cannot be made.
+    pub(crate) fn hold(path: &Path, format: u32) -> Result<Self, StorageFault> {
         let failed = |error| io_fault(format!("open directory {}", path.display()), &error);
         create_durably(path).map_err(failed)?;
         let lock = OpenOptions::new()
@@ -36,7 +44,10 @@ impl HeldDirectory {
             .open(path.join(LOCK_FILE))
             .map_err(failed)?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Ok(()) => {
+                check_format(path, format, failed)?;
+                Ok(Self { path: path.to_owned(), _lock: lock })
+            }
             Err(TryLockError::WouldBlock) => Err(StorageFault::InUse(path.display().to_string())),
             Err(TryLockError::Error(error)) => Err(failed(error)),
         }
@@ -46,6 +57,35 @@ impl HeldDirectory {
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
+}
+
+fn check_format(
+    directory: &Path,
+    format: u32,
+    failed: impl Fn(io::Error) -> StorageFault,
+) -> Result<(), StorageFault> {
+    match fs::read(directory.join(FORMAT_FILE)) {
+        Ok(content) if content == format!("{format}\n").into_bytes() => Ok(()),
+        Ok(content) => Err(StorageFault::OtherFormat {
+            directory: directory.display().to_string(),
+            found: String::from_utf8_lossy(&content).trim().to_owned(),
+            expected: format,
+        }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            write_format(directory, format).map_err(failed)
+        }
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// Durably, and whole at any moment.
+fn write_format(directory: &Path, format: u32) -> io::Result<()> {
+    let draft = directory.join(FORMAT_DRAFT);
+    let mut file = File::create(&draft)?;
+    writeln!(file, "{format}")?;
+    file.sync_all()?;
+    fs::rename(draft, directory.join(FORMAT_FILE))?;
+    sync_directory(directory)
 }
 
 /// Creates a directory and makes its name, and those above it that are new,

@@ -34,6 +34,8 @@ pub(crate) use self::record::LogRecord;
 
 const ENGINE_DIRECTORY: &str = "engine";
 const MARK_FILE: &str = "synced";
+/// The layout of records and entries that this code reads and writes.
+const FORMAT: u32 = 1;
 /// Key of a chain's [`LogRecord`] in its raft group.
 const RECORD_KEY: &[u8] = b"record";
 
@@ -70,6 +72,7 @@ impl RaftEngineLog {
     /// # Errors
     /// [`StorageFault::InUse`] if another process has it open;
     /// [`StorageFault::Corrupt`] if what was synced is not all there;
+    /// [`StorageFault::OtherFormat`] if another version wrote it;
     /// [`StorageFault::Io`] if the system refuses.
     pub fn open(directory: &Path, limits: LogLimits) -> Result<Self, StorageFault> {
         let engine = Arc::new(OpenEngine::open(directory, limits)?);
@@ -171,7 +174,7 @@ struct OpenEngine {
 
 impl OpenEngine {
     fn open(directory: &Path, limits: LogLimits) -> Result<Self, StorageFault> {
-        let held = HeldDirectory::hold(directory)?;
+        let held = HeldDirectory::hold(directory, FORMAT)?;
         let path = held.path().join(ENGINE_DIRECTORY);
         let watch = Arc::new(Watch::new(&held.path().join(MARK_FILE), &path)?);
         let config = configuration(&path, limits)?;

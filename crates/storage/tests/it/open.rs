@@ -77,3 +77,19 @@ fn a_damaged_or_foreign_database_is_refused_in_a_sentence() {
     let said = sentence(open_database(directory.path()));
     assert!(said.starts_with("open database "), "{said}");
 }
+
+#[test]
+fn what_another_version_wrote_is_refused_before_anything_is_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let (log, database) = (directory.path().join("log"), directory.path().join("database"));
+    for _ in 0..2 {
+        drop((open_log(&log).unwrap(), open_database(&database).unwrap()));
+    }
+    for path in [&log, &database] {
+        fs::write(path.join("format"), "2\n").unwrap();
+    }
+    let said =
+        |path: &Path| format!("{} is of format \"2\", this version reads format 1", path.display());
+    assert_eq!(sentence(open_log(&log)), said(&log));
+    assert_eq!(sentence(open_database(&database)), said(&database));
+}
