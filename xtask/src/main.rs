@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+mod bench;
 mod chaos;
 mod command;
 mod coverage;
@@ -16,6 +17,7 @@ mod demo;
 mod deny;
 mod fix;
 mod fuzz;
+mod instructions;
 mod lines;
 mod readme;
 mod repository;
@@ -61,6 +63,10 @@ enum Chore {
     Chaos(chaos::Options),
     /// Count the lines of the pure crates that the simulator reaches
     Coverage(coverage::Options),
+    /// Measure every goal beside what the machine can do
+    Bench(bench::Options),
+    /// Count the instructions of the hot functions, against stored figures
+    Instructions(instructions::Options),
     /// Put known bugs into a copy of the code: does the simulator find each?
     Sabotage(sabotage::Options),
 }
@@ -76,6 +82,8 @@ fn main() -> ExitCode {
         Chore::Lines => lines::run(),
         Chore::Fuzz(options) => fuzz::run(&options),
         Chore::Chaos(options) => chaos::run(&options),
+        Chore::Bench(options) => bench::run(&options),
+        Chore::Instructions(options) => instructions::run(&options),
         Chore::Coverage(options) => coverage::run(&options),
         Chore::Sabotage(options) => sabotage::run(&options),
     };

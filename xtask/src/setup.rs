@@ -90,6 +90,25 @@ pub fn install_packages() -> Result<()> {
     apt_install(&packages)
 }
 
+/// Installs a program that a single chore needs; quick and silent when it is there.
+///
+/// # Errors
+///
+/// When it is missing and cannot be installed by this user.
+pub fn install_program(name: &str, package: &str) -> Result<()> {
+    if is_program(name) {
+        return Ok(());
+    }
+    if !is_program("apt-get") {
+        bail!("{name} is needed; on Debian the package is called {package}");
+    }
+    if !is_root() {
+        bail!("{name} is needed; this installs it:\n\n    {}\n", apt_line(&[package]));
+    }
+    println!("installing {package}");
+    apt_install(&[package])
+}
+
 /// Prints the lines that would install what is missing; nothing if nothing is.
 ///
 /// # Errors

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 use crate::command::{self, Stream};
-use crate::{deny, readme, setup, tidy};
+use crate::{deny, instructions, readme, setup, tidy};
 
 /// Runs all gates; the exit code says whether all passed.
 #[must_use]
@@ -38,7 +38,7 @@ pub fn run() -> ExitCode {
 
 type Gate = (&'static str, fn(&mut Tally) -> Result<()>);
 
-const GATES: [Gate; 11] = [
+const GATES: [Gate; 12] = [
     ("setup", |_| setup::install()),
     ("format", |_| command::run(&mut command::cargo(["fmt", "--all", "--check"]))),
     ("tidy", |_| tidy::run()),
@@ -50,6 +50,7 @@ const GATES: [Gate; 11] = [
     ("advisories", |_| deny::check_advisories()),
     ("programs", |_| command::run(workspace("build").arg("--bins"))),
     ("tests", run_tests),
+    ("instructions", |_| instructions::run(&instructions::Options::default())),
     ("documentation tests", |tally| {
         let mut cargo = workspace("test");
         command::watch(cargo.arg("--doc"), Stream::Stdout, |line| tally.see_cargo(line))

@@ -17,8 +17,11 @@ pub fn measure(accounts: usize) -> Figures {
     let uniform =
         run(&mut world, |world| (PaymentKind::Payment, world.any_user(), world.any_merchant()));
     let one_merchant = run(&mut world, |world| (PaymentKind::Payment, world.any_user(), hot));
-    let transfers =
-        run(&mut world, |world| (PaymentKind::Transfer, world.any_user(), world.any_user()));
+    let transfers = run(&mut world, |world| {
+        let payer = world.any_user();
+        let payee = std::iter::repeat_with(|| world.any_user()).find(|payee| *payee != payer);
+        (PaymentKind::Transfer, payer, payee.expect("there are two users"))
+    });
     Figures::from([
         ("uniform_per_second", uniform),
         ("one_merchant_per_second", one_merchant),

@@ -21,7 +21,7 @@ const LEAF_STEP: usize = 8;
 /// The cases, by name.
 const CASES: [(&str, fn()); 5] = [
     ("execute", execute),
-    ("id-window", id_window),
+    ("known-ids", known_ids),
     ("merkle", merkle),
     ("decode", decode),
     ("encode", encode),
@@ -61,8 +61,8 @@ fn execute() {
     });
 }
 
-/// The same block again: every id is found in the window, and nothing else is done.
-fn id_window() {
+/// The same block again: every id is found in the window, and no money moves.
+fn known_ids() {
     let mut world = World::user_chain(ACCOUNTS, MERCHANTS);
     let body = world.uniform_payments(PAYMENTS);
     assert_committed(&world.ledger.execute(&body, Hash::ZERO));
