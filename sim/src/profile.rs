@@ -111,6 +111,9 @@ pub struct Liars {
     pub relay: Chance,
     /// One validator of each chain signs headers that it did not execute.
     pub validator: Chance,
+    /// All validators but the first sign another header at each height, all of
+    /// them the same: more than any chain survives.
+    pub quorum: bool,
     /// The first router follows a table that is old or made up.
     pub router: bool,
     /// Clients use signatures and ids again that they know.
@@ -123,8 +126,13 @@ type Addition = fn(Profile) -> Profile;
 /// Names that [`Profile::named`] knows.
 pub const PROFILES: [&str; 7] = ["none", "network", "disk", "crash", "clock", "liars", "all"];
 
-const HONEST: Liars =
-    Liars { relay: Chance::NEVER, validator: Chance::NEVER, router: false, client: Chance::NEVER };
+const HONEST: Liars = Liars {
+    relay: Chance::NEVER,
+    validator: Chance::NEVER,
+    quorum: false,
+    router: false,
+    client: Chance::NEVER,
+};
 
 impl Profile {
     /// A world without faults, as far as there is one: messages take time.
@@ -260,6 +268,7 @@ impl Profile {
         self.liars = Liars {
             relay: Chance::percent(30),
             validator: Chance::percent(20),
+            quorum: false,
             router: true,
             client: Chance::percent(5),
         };
