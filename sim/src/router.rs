@@ -75,7 +75,8 @@ impl Router {
         }
         for ((chain, institution), orders) in groups {
             let (orders, batch) = self.batch(chain, institution, orders, stage);
-            let batch = liars::signed(self.number, liars::batch(batch, stage), stage);
+            let signed = liars::signed(self.number, batch, stage);
+            let batch = liars::batch(signed, stage);
             let garbles = stage.scenario.profile.liars.client;
             let bytes: Arc<[u8]> = liars::bytes(batch.to_bytes(), garbles, stage).into();
             self.next_task += 1;
