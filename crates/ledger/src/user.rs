@@ -85,14 +85,19 @@ impl UserChain {
 
     /// Fills the lists that follow from the marks of the proxies.
     pub(crate) fn derive_lists(&mut self) {
+        (self.unsettled, self.asking, self.requests) = self.derived_lists();
+    }
+
+    /// What the lists must hold by the marks of the proxies: unsettled ones
+    /// ascending, those that ask, and the number of requests.
+    pub(crate) fn derived_lists(&self) -> (Vec<u32>, BTreeSet<u32>, usize) {
         let rows = || (0..).zip(self.proxies.rows());
         let marked = |mark: fn(&Proxy) -> bool| {
             rows().filter(move |(_, proxy)| mark(proxy)).map(|(number, _)| number)
         };
         let unsettled = marked(|proxy| proxy.unsettled).collect();
         let asking = marked(|proxy| proxy.asking).collect();
-        self.requests = marked(|proxy| proxy.request.is_some()).count();
-        (self.unsettled, self.asking) = (unsettled, asking);
+        (unsettled, asking, marked(|proxy| proxy.request.is_some()).count())
     }
 
     /// Proxies that this block touched and whose refunds wait, ascending.

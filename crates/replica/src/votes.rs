@@ -83,7 +83,9 @@ impl Votes {
     pub fn executed(&mut self, header: &Header, hash: Hash) -> (Option<HeaderVote>, Tallied) {
         self.executed = header.height;
         let lowest = BlockHeight::new(header.height.get().saturating_sub(HEIGHTS_KEPT));
-        self.heights = self.heights.split_off(&lowest);
+        while self.heights.first_key_value().is_some_and(|(height, _)| *height < lowest) {
+            self.heights.pop_first();
+        }
         if header.height <= self.last_certified() {
             return (None, Tallied::Open);
         }

@@ -126,6 +126,9 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// What most values take, so that encoding one allocates once.
+const BYTES_EXPECTED: usize = 256;
+
 /// A value with a canonical encoding.
 pub trait Encode {
     /// Appends the canonical bytes to `out`.
@@ -133,7 +136,7 @@ pub trait Encode {
 
     /// The canonical bytes alone.
     fn to_bytes(&self) -> Vec<u8> {
-        let mut out = Vec::new();
+        let mut out = Vec::with_capacity(BYTES_EXPECTED);
         self.encode(&mut out);
         out
     }
