@@ -247,7 +247,9 @@ impl Stored {
     fn apply(&mut self, write: LogWrite) {
         let mut record = self.record();
         if let Some(first) = write.entries.first() {
-            self.entries.split_off(&first.index);
+            while self.entries.last_key_value().is_some_and(|(index, _)| *index >= first.index) {
+                self.entries.pop_last();
+            }
         }
         let sealed = |entry| Sealed::new(entry_bytes(entry));
         self.entries.extend(write.entries.iter().map(|entry| (entry.index, sealed(entry))));
@@ -255,7 +257,9 @@ impl Stored {
             record.set_hard_state(hard_state);
         }
         if let Some(compact_to) = write.compact_to {
-            self.entries = self.entries.split_off(&(compact_to + 1));
+            while self.entries.first_key_value().is_some_and(|(index, _)| *index <= compact_to) {
+                self.entries.pop_first();
+            }
             record.compacted_to = record.compacted_to.max(compact_to);
         }
         if write.hard_state.is_some() || write.compact_to.is_some() {

@@ -1,7 +1,5 @@
 //! Carrying out what a replica asks for, in the order in which it asks.
 
-use std::sync::Arc;
-
 use tributary_chain::{Certificate, CertificateError, Header, InboxError};
 use tributary_replica::{Effect, PeerMessage, Reply, RequestId};
 use tributary_types::{ChainId, Encode};
@@ -116,7 +114,6 @@ impl Node {
         if garbled {
             stage.network.garble(&mut bytes);
         }
-        let bytes: Arc<[u8]> = bytes.into();
         stage.send(here, there, Event::Peer { node: home, chain, from, bytes, garbled });
     }
 }

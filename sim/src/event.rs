@@ -31,7 +31,7 @@ pub enum Event {
         /// Who sent it, as its certificate proves.
         from: u16,
         /// What, encoded.
-        bytes: Arc<[u8]>,
+        bytes: Vec<u8>,
         /// Whether a byte of it was changed under way.
         garbled: bool,
     },
@@ -157,6 +157,21 @@ pub enum Event {
 }
 
 impl Event {
+    /// The node whose process this happens to, and in which of its lives if only
+    /// in one.
+    #[must_use]
+    pub const fn process(&self) -> Option<(u16, Option<u64>)> {
+        match self {
+            Self::Peer { node, .. } | Self::Call { node, .. } => Some((*node, None)),
+            Self::Wake { node, life, .. }
+            | Self::SnapshotLeft { node, life, .. }
+            | Self::Synced { node, life, .. }
+            | Self::Saved { node, life }
+            | Self::Leave { node, life } => Some((*node, Some(*life))),
+            _ => None,
+        }
+    }
+
     /// A number for the kind of event and one for where it happens, for the
     /// digest.
     #[must_use]

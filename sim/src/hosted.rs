@@ -137,9 +137,11 @@ impl Hosted {
 
     /// Shows a certified header to relays. One that comes late changes nothing.
     pub fn publish(&mut self, header: &Header, certificate: &Certificate) {
-        let mut kept = self.captured.split_off(&header.height);
-        let captured = kept.remove(&header.height);
-        self.captured = kept;
+        let is_behind = |height: &BlockHeight| *height < header.height;
+        while self.captured.first_key_value().is_some_and(|(height, _)| is_behind(height)) {
+            self.captured.pop_first();
+        }
+        let captured = self.captured.remove(&header.height);
         let newer = self.view.as_ref().is_none_or(|view| view.header.height < header.height);
         if let Some((_, leaves)) = captured.filter(|(captured, _)| captured == header)
             && newer

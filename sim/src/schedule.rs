@@ -1,26 +1,25 @@
 //! What happens when: events in order of virtual time, and of the order in
 //! which they were scheduled where times are equal.
 
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 /// See the module head. Times are microseconds since the run began.
 #[derive(Debug)]
 pub struct Schedule<E> {
-    queue: BinaryHeap<Reverse<Entry<E>>>,
+    /// Time, number in the order of scheduling, and place of each event: small,
+    /// since a heap moves what it holds many times.
+    queue: BinaryHeap<Reverse<(u64, u64, usize)>>,
+    events: Vec<Option<E>>,
+    /// Places without an event.
+    free: Vec<usize>,
     scheduled: u64,
-}
-
-#[derive(Debug)]
-struct Entry<E> {
-    at_us: u64,
-    number: u64,
-    event: E,
 }
 
 impl<E> Default for Schedule<E> {
     fn default() -> Self {
-        Self { queue: BinaryHeap::new(), scheduled: 0 }
+        let (queue, events, free) = (BinaryHeap::new(), Vec::new(), Vec::new());
+        Self { queue, events, free, scheduled: 0 }
     }
 }
 
@@ -28,18 +27,25 @@ impl<E> Schedule<E> {
     /// Has `event` happen at a time.
     pub fn push(&mut self, at_us: u64, event: E) {
         self.scheduled += 1;
-        self.queue.push(Reverse(Entry { at_us, number: self.scheduled, event }));
+        let place = self.free.pop().unwrap_or(self.events.len());
+        match self.events.get_mut(place) {
+            Some(free) => *free = Some(event),
+            None => self.events.push(Some(event)),
+        }
+        self.queue.push(Reverse((at_us, self.scheduled, place)));
     }
 
     /// The next event and its time.
     pub fn pop(&mut self) -> Option<(u64, E)> {
-        self.queue.pop().map(|Reverse(entry)| (entry.at_us, entry.event))
+        let Reverse((at_us, _, place)) = self.queue.pop()?;
+        self.free.push(place);
+        Some((at_us, self.events.get_mut(place)?.take()?))
     }
 
     /// When the next event happens.
     #[must_use]
     pub fn next_at_us(&self) -> Option<u64> {
-        self.queue.peek().map(|Reverse(entry)| entry.at_us)
+        self.queue.peek().map(|Reverse((at_us, _, _))| *at_us)
     }
 
     /// Events that have not happened yet.
@@ -52,32 +58,6 @@ impl<E> Schedule<E> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.queue.is_empty()
-    }
-}
-
-impl<E> Entry<E> {
-    const fn key(&self) -> (u64, u64) {
-        (self.at_us, self.number)
-    }
-}
-
-impl<E> PartialEq for Entry<E> {
-    fn eq(&self, other: &Self) -> bool {
-        self.key() == other.key()
-    }
-}
-
-impl<E> Eq for Entry<E> {}
-
-impl<E> PartialOrd for Entry<E> {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl<E> Ord for Entry<E> {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.key().cmp(&other.key())
     }
 }
 

@@ -142,41 +142,36 @@ impl World {
     }
 
     fn happen(&mut self, event: Event) {
+        // A paused process finds later what comes to it now.
+        let Some((node, life)) = event.process() else { return self.happen_outside(event) };
+        let Some(node) = self.nodes.get_mut(usize::from(node)) else { return };
+        if !node.runs() || life.is_some_and(|life| life != node.life) {
+            return;
+        }
+        let stage = &mut self.stage;
+        if node.paused_until_us > stage.now_us {
+            return stage.schedule.push(node.paused_until_us, event);
+        }
         match event {
-            Event::Wake { node, life, chain } => {
-                let again = Event::Wake { node, life, chain };
-                self.in_life(node, Some(life), again, |node, stage| node.wake(chain, stage));
+            Event::Wake { chain, .. } => node.wake(chain, stage),
+            Event::Peer { chain, from, bytes, garbled, .. } => {
+                node.peer(chain, from, &bytes, garbled, stage);
             }
-            Event::Peer { node, chain, from, bytes, garbled } => {
-                let again = Event::Peer { node, chain, from, bytes: bytes.clone(), garbled };
-                self.in_life(node, None, again, |node, stage| {
-                    node.peer(chain, from, &bytes, garbled, stage);
-                });
+            Event::SnapshotLeft { chain, to, left, .. } => {
+                node.snapshot_left(chain, to, left, stage);
             }
-            Event::SnapshotLeft { node, life, chain, to, left } => {
-                let again = Event::SnapshotLeft { node, life, chain, to, left };
-                self.in_life(node, Some(life), again, |node, stage| {
-                    node.snapshot_left(chain, to, left, stage);
-                });
-            }
-            Event::Synced { node, life, count } => {
-                let again = Event::Synced { node, life, count };
-                self.in_life(node, Some(life), again, |node, stage| node.synced(count, stage));
-            }
-            Event::Saved { node, life } => {
-                let again = Event::Saved { node, life };
-                self.in_life(node, Some(life), again, Node::saved);
-            }
-            Event::Call { node, from, call, chain, ask } => {
-                let again = Event::Call { node, from, call, chain, ask: ask.clone() };
-                self.in_life(node, None, again, |node, stage| {
-                    node.call(chain, from, call, ask, stage)
-                });
-            }
-            Event::Leave { node, life } => {
-                let again = Event::Leave { node, life };
-                self.in_life(node, Some(life), again, Node::leave);
-            }
+            Event::Synced { count, .. } => node.synced(count, stage),
+            Event::Saved { .. } => node.saved(stage),
+            Event::Call { from, call, chain, ask, .. } => node.call(chain, from, call, ask, stage),
+            Event::Leave { .. } => node.leave(stage),
+            _ => {}
+        }
+    }
+
+    /// What happens to those who are no running process of a node.
+    fn happen_outside(&mut self, event: Event) {
+        let stage = &mut self.stage;
+        match event {
             Event::Start { node } => self.with_node(node, Node::start),
             Event::End { node, life } => self.with_node(node, |node, stage| {
                 if node.life == life {
@@ -186,14 +181,6 @@ impl World {
             Event::Fault(index) => self.strike(index),
             Event::Over(lasting) => self.end_fault(lasting),
             Event::Inspect => self.inspect(),
-            other => self.happen_outside(other),
-        }
-    }
-
-    /// What happens to those who are no nodes.
-    fn happen_outside(&mut self, event: Event) {
-        let stage = &mut self.stage;
-        match event {
             Event::Answer { to: Place::Relay(relay), call, answer } => {
                 if let Some(relay) = self.relays.get_mut(usize::from(relay)) {
                     relay.answer(call, &answer, stage);
@@ -230,26 +217,6 @@ impl World {
                 }
             }
             _ => {}
-        }
-    }
-
-    /// Something happens to a node that runs: now, or when it is no longer
-    /// paused.
-    fn in_life(
-        &mut self,
-        number: u16,
-        life: Option<u64>,
-        again: Event,
-        act: impl FnOnce(&mut Node, &mut Stage),
-    ) {
-        let Some(node) = self.nodes.get_mut(usize::from(number)) else { return };
-        if !node.runs() || life.is_some_and(|life| life != node.life) {
-            return;
-        }
-        if node.paused_until_us > self.stage.now_us {
-            self.stage.schedule.push(node.paused_until_us, again);
-        } else {
-            act(node, &mut self.stage);
         }
     }
 

@@ -20,7 +20,6 @@ pub struct Corrupt(pub &'static str);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sealed {
     bytes: Vec<u8>,
-    checksum: [u8; CHECKSUM_BYTES],
     /// How what is there differs from what was written.
     damage: Option<Damage>,
 }
@@ -34,10 +33,10 @@ enum Damage {
 }
 
 impl Sealed {
-    /// Bytes with the checksum that they have.
+    /// Bytes with the checksum that they have; it is computed when it matters.
     #[must_use]
-    pub fn new(bytes: Vec<u8>) -> Self {
-        Self { checksum: checksum(&bytes), bytes, damage: None }
+    pub const fn new(bytes: Vec<u8>) -> Self {
+        Self { bytes, damage: None }
     }
 
     /// What was written, whatever is there now.
@@ -51,14 +50,15 @@ impl Sealed {
     /// # Errors
     /// [`Corrupt`] if it does not.
     pub fn read(&self, what: &'static str) -> Result<Vec<u8>, Corrupt> {
-        let (mut bytes, mut expected) = (self.bytes.clone(), self.checksum);
-        match self.damage {
-            Some(Damage::Flipped { byte, mask }) => {
+        let mut bytes = self.bytes.clone();
+        let Some(damage) = self.damage else { return Ok(bytes) };
+        let mut expected = checksum(&bytes);
+        match damage {
+            Damage::Flipped { byte, mask } => {
                 let place = bytes.iter_mut().chain(&mut expected).nth(byte);
                 place.into_iter().for_each(|byte| *byte ^= mask);
             }
-            Some(Damage::Torn { from }) => bytes.iter_mut().skip(from).for_each(|byte| *byte = 0),
-            None => {}
+            Damage::Torn { from } => bytes.iter_mut().skip(from).for_each(|byte| *byte = 0),
         }
         if checksum(&bytes) == expected { Ok(bytes) } else { Err(Corrupt(what)) }
     }

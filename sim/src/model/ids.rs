@@ -32,7 +32,10 @@ pub(super) enum Content {
 impl Ids {
     /// Forgets what the window has passed.
     pub(super) fn forget(&mut self, oldest: TimeMs) {
-        self.0 = self.0.split_off(&PaymentId::new(oldest, [0; 10]));
+        let oldest = PaymentId::new(oldest, [0; 10]);
+        while self.0.first_entry().is_some_and(|entry| *entry.key() < oldest) {
+            self.0.pop_first();
+        }
     }
 
     /// What was decided about the same content before.
