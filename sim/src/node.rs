@@ -228,8 +228,8 @@ impl Node {
             return;
         }
         self.input(chain, stage, |hosted, stage| {
-            if let Err(error) = hosted.replica.handle_peer(from, message) {
-                stage.checks.peer_refused(chain, from, garbled, &error);
+            if hosted.replica.handle_peer(from, message).is_err() {
+                stage.trace.count("peer's message refused");
             }
         });
     }

@@ -81,16 +81,16 @@ impl Acknowledged {
             self.early.push(told);
             return Ok(());
         };
-        let place = format!("chain {chain} height {height} from {first_index}");
+        let place = || format!("chain {chain} height {height} from {first_index}");
         let first = usize::try_from(first_index).unwrap_or(usize::MAX);
         let stands = block.receipts.get(first..first.saturating_add(receipts.len()));
         if stands != Some(receipts.as_slice()) {
-            return Err(format!("{place}: told {receipts:?}, the block says {stands:?}"));
+            return Err(format!("{}: told {receipts:?}, the block says {stands:?}", place()));
         }
         let holds = |disk: &&Disk| disk.holds_block(&block.header, &block.body);
         let durable = disks.iter().filter(holds).count();
         if durable < self.quorum {
-            return Err(format!("{place}: told when durable on {durable} of {}", self.quorum));
+            return Err(format!("{}: told when durable on {durable} of {}", place(), self.quorum));
         }
         let highest = self.told.entry(chain).or_insert(height);
         *highest = height.max(*highest);

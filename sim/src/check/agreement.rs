@@ -11,8 +11,8 @@ use crate::cluster::Cluster;
 /// See the module head.
 pub struct Agreement {
     cluster: Hash,
-    /// By height, from 1 on.
-    chains: BTreeMap<ChainId, Vec<Header>>,
+    /// By height, from 1 on; each with its hash.
+    chains: BTreeMap<ChainId, Vec<(Header, Hash)>>,
 }
 
 impl Agreement {
@@ -37,7 +37,7 @@ impl Agreement {
             return Err(format!("{}: a block at height 0", place()));
         };
         let index = usize::try_from(index).unwrap_or(usize::MAX);
-        if let Some(first) = headers.get(index) {
+        if let Some((first, _)) = headers.get(index) {
             return if first == header {
                 Ok(false)
             } else {
@@ -47,16 +47,24 @@ impl Agreement {
         if index != headers.len() {
             return Err(format!("{}: {} was executed before", place(), headers.len()));
         }
-        if let Some(before) = headers.last() {
-            if header.parent != before.hash(&self.cluster) {
+        if let Some((before, hash)) = headers.last() {
+            if header.parent != *hash {
                 return Err(format!("{}: the parent is not the header before", place()));
             }
             if header.time < before.time {
                 return Err(format!("{}: time went back from {}", place(), before.time));
             }
         }
-        headers.push(header.clone());
+        headers.push((header.clone(), header.hash(&self.cluster)));
         Ok(true)
+    }
+
+    /// The hash of a header, whether it was executed or not.
+    pub fn hash(&self, header: &Header) -> Hash {
+        match self.executed_at(header.chain, header.height) {
+            Some((executed, hash)) if executed == header => *hash,
+            _ => header.hash(&self.cluster),
+        }
     }
 
     /// Whether a header is one that was executed.
@@ -64,13 +72,16 @@ impl Agreement {
     /// # Errors
     /// What is wrong with it.
     pub fn known(&self, header: &Header, node: u16) -> Result<(), String> {
-        let executed = self.chains.get(&header.chain).and_then(|headers| {
-            headers.get(usize::try_from(header.height.get().checked_sub(1)?).ok()?)
-        });
+        let executed = self.executed_at(header.chain, header.height).map(|(header, _)| header);
         if executed == Some(header) || header.height == BlockHeight::new(0) {
             return Ok(());
         }
         let (chain, height) = (header.chain, header.height);
         Err(format!("node {node} chain {chain} height {height}: {header:?}, executed {executed:?}"))
+    }
+
+    fn executed_at(&self, chain: ChainId, height: BlockHeight) -> Option<&(Header, Hash)> {
+        let index = usize::try_from(height.get().checked_sub(1)?).ok()?;
+        self.chains.get(&chain)?.get(index)
     }
 }

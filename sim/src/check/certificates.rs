@@ -18,27 +18,29 @@ pub struct Certificates {
 }
 
 impl Certificates {
-    /// Checks a certificate that a replica gives out.
+    /// Checks a certificate that a replica gives out; `hash` is its header's.
     ///
     /// # Errors
     /// What is wrong with it.
     pub fn certified(
         &mut self,
         header: &Header,
+        hash: &Hash,
         certificate: &Certificate,
         cluster: &Cluster,
     ) -> Result<(), String> {
-        let place = format!("chain {} height {}", header.chain, header.height);
-        let set = cluster.set(header.chain).ok_or_else(|| format!("{place}: no such chain"))?;
-        let hash = header.hash(&cluster.hash);
+        let place = || format!("chain {} height {}", header.chain, header.height);
+        let set = cluster.set(header.chain).ok_or_else(|| format!("{}: no such chain", place()))?;
         let mut signers = BTreeSet::new();
         for vote in &certificate.votes {
-            if !self.signs(vote, &hash, set) || !signers.insert(vote.validator) {
-                return Err(format!("{place}: the vote of {} does not count", vote.validator));
+            if !self.signs(vote, hash, set) || !signers.insert(vote.validator) {
+                let validator = vote.validator;
+                return Err(format!("{}: the vote of {validator} does not count", place()));
             }
         }
         if signers.len() * 2 <= set.keys().len() {
-            return Err(format!("{place}: {} of {} signed", signers.len(), set.keys().len()));
+            let (signed, of) = (signers.len(), set.keys().len());
+            return Err(format!("{}: {signed} of {of} signed", place()));
         }
         Ok(())
     }

@@ -100,15 +100,15 @@ impl Channels {
         deliveries: &[Delivery],
     ) -> Result<(), String> {
         let before = self.received.insert((own, peer), received).unwrap_or(0);
-        let place = format!("chain {own} from {peer}: cursor {before} to {received}");
+        let place = || format!("chain {own} from {peer}: cursor {before} to {received}");
         if received < before {
-            return Err(place);
+            return Err(place());
         }
         let sent = self.sent.get(&(peer, own)).map_or(&[][..], Vec::as_slice);
         for sequence in before + 1..=received {
             let index = usize::try_from(sequence - 1).unwrap_or(usize::MAX);
             let Some((message, _)) = sent.get(index) else {
-                return Err(format!("{place}: {sequence} was never sent"));
+                return Err(format!("{}: {sequence} was never sent", place()));
             };
             let carries = |delivery: &Delivery| {
                 let offset = sequence.checked_sub(delivery.first_sequence);
@@ -117,7 +117,7 @@ impl Channels {
                     && offset.and_then(|offset| delivery.messages.get(offset)) == Some(message)
             };
             if !deliveries.iter().any(carries) {
-                return Err(format!("{place}: {sequence} was not delivered as it was sent"));
+                return Err(format!("{}: {sequence} was not delivered as it was sent", place()));
             }
         }
         Ok(())

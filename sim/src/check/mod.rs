@@ -17,6 +17,7 @@ mod liveness;
 mod model;
 mod once;
 mod proofs;
+mod state;
 mod time;
 
 use std::collections::BTreeSet;
@@ -24,7 +25,7 @@ use std::collections::BTreeSet;
 use tributary_chain::{Batch, Body, Certificate, Header};
 use tributary_ledger::Ledger;
 use tributary_replica::store::Checkpoint;
-use tributary_replica::{ExecutedBlock, PeerError, ReplicaStatus};
+use tributary_replica::{ExecutedBlock, ReplicaStatus};
 use tributary_types::codec::decode_exact;
 use tributary_types::{BlockHeight, ChainId, Hash, OutcomeCode, TimeMs};
 
@@ -47,7 +48,7 @@ pub const CHECKERS: [(&str, &str); 17] = [
     ("channels", "messages arrive once each, in order, all of them, as they were sent"),
     ("conservation", "books balance on each chain after each block, and over all chains"),
     ("balances", "no account is negative but issuers and control accounts"),
-    ("state", "every invariant of a ledger's state holds after each block"),
+    ("state", "every invariant of a state holds after each block, its hashes now and then"),
     ("model", "every outcome and every total is what the reference model says"),
     ("acknowledged", "what was acknowledged is durable on a quorum and never changes"),
     ("durability", "no vote or append is promised before it is durable"),
@@ -94,6 +95,7 @@ pub struct Checks {
     acknowledged: acknowledged::Acknowledged,
     bounds: bounds::Bounds,
     proofs: proofs::Proofs,
+    state: state::State,
     time: time::Time,
     auditor: Auditor,
     cluster: Hash,
@@ -121,6 +123,7 @@ impl Checks {
             acknowledged: acknowledged::Acknowledged::new(cluster),
             bounds: bounds::Bounds::new(scenario),
             proofs: proofs::Proofs::new(cluster),
+            state: state::State::default(),
             time: time::Time::new(scenario),
             auditor: Auditor::new(cluster, &Prng::new(scenario.seed))?,
             cluster: cluster.hash,
@@ -202,7 +205,8 @@ impl Checks {
         self.check("balances", balances);
         let predicted = self.predicted.state(ledger);
         self.check("model", predicted);
-        self.check("state", ledger.validate().map_err(|violation| violation.to_string()));
+        let state = self.state.state(ledger);
+        self.check("state", state);
     }
 
     /// A replica says that a header is certified.
@@ -218,7 +222,8 @@ impl Checks {
         self.check("proofs", proofs);
         let audited = self.auditor.certified(header, certificate, ledger);
         self.check("proofs", audited);
-        let certified = self.certificates.certified(header, certificate, cluster);
+        let hash = self.agreement.hash(header);
+        let certified = self.certificates.certified(header, &hash, certificate, cluster);
         self.check("certificates", certified);
         let known = self.agreement.known(header, node);
         self.check("certificates", known);
@@ -255,16 +260,6 @@ impl Checks {
                 sent.map_err(|text| format!("node {node} chain {chain}: {text}")),
             );
         }
-    }
-
-    /// A replica does not take a message of another validator.
-    pub const fn peer_refused(
-        &mut self,
-        _chain: ChainId,
-        _from: u16,
-        _garbled: bool,
-        _error: &PeerError,
-    ) {
     }
 
     /// An order that had a definite outcome was asked for again.
@@ -314,11 +309,12 @@ impl Checks {
     }
 
     /// Everything is over: the books must balance to the end, and every state is
-    /// what the model says.
+    /// whole and what the model says.
     pub fn finish<'a>(&mut self, ledgers: impl Iterator<Item = &'a Ledger>) {
         for ledger in ledgers {
             let predicted = self.predicted.whole(ledger);
             self.check("model", predicted);
+            self.check("state", state::State::whole(ledger));
         }
         let books = self.conservation.finish();
         self.check("conservation", books);

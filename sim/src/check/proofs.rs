@@ -47,11 +47,13 @@ impl Proofs {
             known.take(self.accounts.len()).find_map(|account| self.prove(*account, ledger));
         let Some(parts) = parts else { return Ok(()) };
         let mut proof: StateProof = parts.certified(header.clone(), certificate.clone());
-        let place = format!("chain {} height {}: {:?}", header.chain, header.height, proof.leaf);
-        proof.verify(&self.genesis).map_err(|error| format!("{place}: {error}"))?;
+        let place = |proof: &StateProof| {
+            format!("chain {} height {}: {:?}", header.chain, header.height, proof.leaf)
+        };
+        proof.verify(&self.genesis).map_err(|error| format!("{}: {error}", place(&proof)))?;
         proof.header.height = header.height.next();
         match proof.verify(&self.genesis) {
-            Ok(()) => Err(format!("{place}: holds for another height")),
+            Ok(()) => Err(format!("{}: holds for another height", place(&proof))),
             Err(_) => Ok(()),
         }
     }

@@ -53,11 +53,11 @@ impl Model {
         let predicted = self.execute(header.chain, header.height, header.time, body)?;
         expect(here, "outcomes", &predicted.receipts.len(), &outcomes.receipts.len())?;
         for (index, pair) in predicted.receipts.iter().zip(&outcomes.receipts).enumerate() {
-            expect(here, format!("outcome {index}"), pair.0, pair.1)?;
+            expect(here, format_args!("outcome {index}"), pair.0, pair.1)?;
         }
         expect(here, "late outcomes", &predicted.late.len(), &outcomes.late.len())?;
         for (index, pair) in predicted.late.iter().zip(&outcomes.late).enumerate() {
-            expect(here, format!("late outcome {index}"), pair.0, pair.1)?;
+            expect(here, format_args!("late outcome {index}"), pair.0, pair.1)?;
         }
         Ok(predicted.deliveries)
     }
@@ -91,7 +91,7 @@ impl Model {
         chain.compare_settlement(ledger)?;
         for (id, known) in chain.ids.iter() {
             let found = ledger.payment(id).map(|found| (found.code, found.position));
-            expect(here, format!("id {id}"), &Some((known.code, known.position)), &found)?;
+            expect(here, format_args!("id {id}"), &Some((known.code, known.position)), &found)?;
         }
         Ok(())
     }
@@ -118,7 +118,7 @@ impl Chain {
                 let totals = (view.debits.get(), view.credits.get());
                 (view.asset, view.status, view.owner, totals.0, totals.1, view.last)
             });
-            expect(here, format!("account {id}"), &Some(account.facts()), &found)?;
+            expect(here, format_args!("account {id}"), &Some(account.facts()), &found)?;
         }
         for ((peer, asset), owed) in &self.owed {
             let id = AccountId::control(self.id, *peer, *asset);
@@ -128,7 +128,7 @@ impl Chain {
                     .ok()
                     .map(|balance| if credits < debits { -balance } else { balance })
             });
-            let what = format!("what is owed to chain {peer} in asset {asset}");
+            let what = format_args!("what is owed to chain {peer} in asset {asset}");
             expect(here, what, &Some(*owed), &found)?;
         }
         let count = (self.accounts.len() + self.owed.len()) as u64;
@@ -140,7 +140,7 @@ impl Chain {
     fn compare_proxies(&self, ledger: &Ledger) -> Result<(), Difference> {
         let here = (self.id, self.block.height);
         for (id, proxy) in &self.proxies {
-            let what = format!("the proxy of {id}");
+            let what = format_args!("the proxy of {id}");
             expect(here, what, &Some(proxy.view(*id)), &ledger.proxy(id))?;
         }
         Ok(())
@@ -155,9 +155,9 @@ impl Chain {
             // one is compared as text.
             let balance = found.as_ref().map(|view| view.balance).unwrap_or_default();
             let expected = MerchantView { balance, ..merchant.view(*id) };
-            expect(here, format!("merchant {id}"), &Some(expected), &found)?;
+            expect(here, format_args!("merchant {id}"), &Some(expected), &found)?;
             if let Some(sum) = merchant.balance() {
-                let what = format!("the balance of merchant {id}");
+                let what = format_args!("the balance of merchant {id}");
                 expect(here, what, &sum.to_string(), &balance.to_string())?;
             }
         }
@@ -183,7 +183,7 @@ impl Chain {
             let outgoing = ledger.outgoing(*peer, channel.acknowledged(), DELIVERY_BYTES_MAX);
             let found = outgoing.map(|outgoing| outgoing.messages).unwrap_or_default();
             let expected = channel.kept.iter().take(found.len()).cloned();
-            expect(here, format!("messages to chain {peer}"), &expected.collect(), &found)?;
+            expect(here, format_args!("messages to chain {peer}"), &expected.collect(), &found)?;
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Where the model and a ledger part.
 
-use std::fmt::Debug;
+use std::fmt::{Debug, Display};
 
 use thiserror::Error;
 use tributary_types::{BlockHeight, ChainId};
@@ -34,15 +34,17 @@ impl Difference {
     }
 }
 
-/// Compares two values of a block.
+/// Compares two values of a block; what they are is put into words only if
+/// they differ.
 pub(super) fn expect<T: Debug + PartialEq>(
     (chain, height): (ChainId, BlockHeight),
-    what: impl Into<String>,
+    what: impl Display,
     expected: &T,
     found: &T,
 ) -> Result<(), Difference> {
     if expected == found {
         return Ok(());
     }
+    let what = what.to_string();
     Err(Difference::new(chain, height, what, format!("{expected:?}"), format!("{found:?}")))
 }

@@ -1,0 +1,37 @@
+//! Every invariant of a ledger's state holds: what rows say after each block,
+//! and now and then, and in the end, that all hashes are those of what they
+//! stand for.
+
+use tributary_ledger::Ledger;
+
+/// Blocks of all chains after which a whole state is hashed again: a hash that
+/// was wrong once stays wrong.
+const HASHED_EVERY_BLOCKS: u64 = 16;
+
+/// See the module head.
+#[derive(Debug, Default)]
+pub struct State {
+    blocks: u64,
+}
+
+impl State {
+    /// The newest state of a chain.
+    ///
+    /// # Errors
+    /// Which invariant does not hold.
+    pub fn state(&mut self, ledger: &Ledger) -> Result<(), String> {
+        self.blocks += 1;
+        if self.blocks.is_multiple_of(HASHED_EVERY_BLOCKS) {
+            return Self::whole(ledger);
+        }
+        ledger.validate_rows().map_err(|violation| violation.to_string())
+    }
+
+    /// The newest state of a chain with all its hashes.
+    ///
+    /// # Errors
+    /// Which invariant does not hold.
+    pub fn whole(ledger: &Ledger) -> Result<(), String> {
+        ledger.validate().map_err(|violation| violation.to_string())
+    }
+}
