@@ -16,6 +16,7 @@
 //! is driven. [`profile`] and [`faults`] are what goes wrong, [`check`] is what
 //! must hold.
 
+pub mod command;
 pub mod run;
 pub mod scenario;
 pub mod swarm;

@@ -61,7 +61,7 @@ pub fn run(scenario: &Scenario, prints: bool) -> Result<Report, String> {
         blocks: stage.checks.blocks(),
         orders: stage.orders.len(),
         virtual_ms: stage.now_us / 1_000,
-        faulty_ms: scenario.faulty_ms,
+        faulty_ms: (stage.now_us / 1_000).min(scenario.faulty_ms).saturating_sub(scenario.quiet_ms),
         healing_ms: world.healing_us().map(|us| us / 1_000),
         tally: stage.trace.tally().clone(),
         failure,

@@ -7,6 +7,11 @@ use tributary_replica::Limits;
 use crate::prng::{Chance, Prng};
 use crate::profile::Profile;
 
+/// How many runs are long, where some may be.
+const LONG: Chance = Chance::percent(10);
+/// How much longer than others these are.
+const LONG_TIMES: u64 = 15;
+
 /// Everything that fixes a run, beside the commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scenario {
@@ -61,6 +66,8 @@ pub struct Given {
     pub faulty_ms: Option<u64>,
     /// Topologies of all sizes, not only of three chains of three and more.
     pub wide: bool,
+    /// Some runs of many virtual minutes: windows pass, logs are cut many times.
+    pub long: bool,
 }
 
 impl Scenario {
@@ -80,6 +87,8 @@ impl Scenario {
         let mut faults = root.fork("faults");
         let drawn = Profile::random(&mut faults);
         let mut load = root.fork("load");
+        let is_long = given.long && root.fork("length").happens(LONG);
+        let times = if is_long { LONG_TIMES } else { 1 };
         Self {
             seed,
             chains: chains.max(2),
@@ -89,7 +98,7 @@ impl Scenario {
             clients: number(&mut shape, 2, 4),
             shared_nodes,
             profile: given.profile.clone().unwrap_or(drawn),
-            faulty_ms: given.faulty_ms.unwrap_or_else(|| load.between(10, 40) * 1_000),
+            faulty_ms: given.faulty_ms.unwrap_or_else(|| load.between(10, 40) * 1_000 * times),
             quiet_ms: if load.happens(Chance::percent(30)) { 0 } else { 3_000 },
             parameters: parameters(&mut root.fork("parameters")),
             limits: limits(&mut root.fork("limits")),
@@ -123,6 +132,9 @@ impl Scenario {
         }
         if given.wide {
             command.push_str(" --wide");
+        }
+        if given.long {
+            command.push_str(" --long");
         }
         if let Some(faulty_ms) = given.faulty_ms {
             command.push_str(&format!(" --virtual-time {}s", faulty_ms / 1_000));

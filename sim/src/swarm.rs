@@ -42,12 +42,17 @@ pub struct Outcome {
     pub failed: Option<(Scenario, Report)>,
 }
 
-/// Runs seeds.
+/// Runs seeds, and tells `progress` now and then how far it is.
 ///
 /// # Errors
 /// What is wrong with a scenario itself.
-pub fn swarm(bounds: Bounds, given: &Given) -> Result<Outcome, String> {
-    let deadline = Instant::now() + bounds.duration;
+pub fn swarm(
+    bounds: Bounds,
+    given: &Given,
+    progress: impl Fn(&Outcome) + Sync,
+) -> Result<Outcome, String> {
+    let begin = Instant::now();
+    let told_minutes = AtomicU64::new(0);
     let next = AtomicU64::new(bounds.first_seed);
     let end = bounds.first_seed.saturating_add(bounds.seeds_max);
     let is_over = AtomicBool::new(false);
@@ -56,7 +61,7 @@ pub fn swarm(bounds: Bounds, given: &Given) -> Result<Outcome, String> {
     thread::scope(|scope| {
         for _ in 0..threads.map_or(1, NonZero::get) {
             scope.spawn(|| {
-                while !is_over.load(Ordering::Relaxed) && Instant::now() < deadline {
+                while !is_over.load(Ordering::Relaxed) && begin.elapsed() < bounds.duration {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
                     if seed >= end {
                         return;
@@ -66,6 +71,10 @@ pub fn swarm(bounds: Bounds, given: &Given) -> Result<Outcome, String> {
                     let mut outcome = outcome.lock().unwrap_or_else(|poison| poison.into_inner());
                     let ends = add(&mut outcome, scenario, report);
                     is_over.fetch_or(ends, Ordering::Relaxed);
+                    let minutes = begin.elapsed().as_secs() / 60;
+                    if told_minutes.fetch_max(minutes, Ordering::Relaxed) < minutes {
+                        outcome.as_ref().into_iter().for_each(&progress);
+                    }
                 }
             });
         }
@@ -88,7 +97,7 @@ fn add(
         }
     };
     sum.seeds += 1;
-    sum.faulty_ms += report.faulty_ms.min(report.virtual_ms);
+    sum.faulty_ms += report.faulty_ms;
     sum.virtual_ms += report.virtual_ms;
     sum.blocks += report.blocks;
     sum.healing_ms_max = sum.healing_ms_max.max(report.healing_ms.unwrap_or(0));

@@ -5,6 +5,7 @@ use tributary_chain::Header;
 use tributary_types::TimeMs;
 
 use crate::scenario::Scenario;
+use crate::world::HEAL_US_MAX;
 
 /// What clocks may be ahead beside what the scenario allows.
 const SPARE_MS: u64 = 1_000;
@@ -19,8 +20,8 @@ impl Time {
     /// What the clocks of a scenario allow, the one that is far off aside.
     pub const fn new(scenario: &Scenario) -> Self {
         let clock = &scenario.profile.clock;
-        // A run takes minutes: drift adds at most this.
-        let drift_ms_max = clock.drift_ppm_max * 300 / 1_000;
+        let run_ms_max = scenario.faulty_ms + HEAL_US_MAX / 1_000;
+        let drift_ms_max = clock.drift_ppm_max * run_ms_max / 1_000_000;
         Self { ahead_ms_max: clock.offset_ms_max + drift_ms_max + SPARE_MS }
     }
 
