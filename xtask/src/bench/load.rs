@@ -66,8 +66,9 @@ pub struct Prepared {
     pub cluster: Cluster,
     /// Payments that were committed by loads so far.
     pub payments: f64,
-    /// Bytes on disk before the first load.
-    pub disk_bytes_before: u64,
+    /// Bytes on disk that loads did not write: what was there before the first
+    /// of them, and what opening more accounts has added.
+    pub disk_bytes_opened: u64,
     /// What the setup made: account, merchants, signed.
     opened: BTreeSet<(usize, usize, &'static str)>,
 }
@@ -109,7 +110,7 @@ impl Workbench {
     /// When it does not start.
     pub fn fresh(&self, shape: Shape) -> Result<Prepared> {
         let cluster = Cluster::up(&self.programs, &self.scratch, shape)?;
-        Ok(Prepared { cluster, payments: 0.0, disk_bytes_before: 0, opened: BTreeSet::new() })
+        Ok(Prepared { cluster, payments: 0.0, disk_bytes_opened: 0, opened: BTreeSet::new() })
     }
 
     /// Where directories of a run lie.
@@ -176,9 +177,11 @@ impl Workbench {
     /// When `loadtest` fails.
     pub fn open(&mut self, prepared: &mut Prepared, load: &Load) -> Result<()> {
         if prepared.opened.insert((load.accounts, load.merchants, load.signed)) {
+            let is_first = prepared.opened.len() == 1;
+            let before = if is_first { 0 } else { prepared.cluster.disk_bytes()? };
             let mut setup = self.call(prepared, load);
             command::run(setup.args(["--setup", "only", "--connections", "4"]))?;
-            prepared.disk_bytes_before = prepared.cluster.disk_bytes()?;
+            prepared.disk_bytes_opened += prepared.cluster.disk_bytes()?.saturating_sub(before);
         }
         Ok(())
     }
@@ -252,7 +255,14 @@ impl Driven {
 
     /// Committed payments.
     pub fn committed(&self) -> f64 {
-        self.result.pointer("/outcomes/committed").and_then(Value::as_f64).unwrap_or(0.0)
+        self.result["outcomes"]["committed"].as_f64().unwrap_or(0.0)
+    }
+
+    /// Whatever did not end as `committed`, for a note; empty if everything did.
+    pub fn others(&self) -> String {
+        let outcomes = self.result["outcomes"].as_object().into_iter().flatten();
+        let others = outcomes.filter(|(name, _)| *name != "committed");
+        others.map(|(name, count)| format!("; {count} {name}")).collect()
     }
 
     /// CPU of all processes per committed payment, in microseconds.

@@ -90,8 +90,10 @@ fn most(bench: &mut Workbench) -> Result<()> {
     let memory = driven.resident_bytes() / f64::from(1 << 30);
     let p99 = driven.number("/latency_ms/p99");
     let note = format!(
-        "{} accounts, {} merchants; p99 {p99:.0} ms; {memory:.1} GiB in all processes",
-        load.accounts, load.merchants
+        "{} accounts, {} merchants; p99 {p99:.0} ms; {memory:.1} GiB in all processes{}",
+        load.accounts,
+        load.merchants,
+        driven.others()
     );
     bench.figures.set("1", driven.rate(), note);
     bench.figures.set("3", driven.cpu_microseconds_per_payment(), "in the run of row 1");
@@ -111,7 +113,8 @@ fn one_merchant(bench: &mut Workbench) -> Result<()> {
     let hot = ["--max", "--in-flight", "12", "--hot-percent", "100", "--hot-count", "1"];
     let driven = bench.drive_canonical(&bench.load("row 2: all to one merchant", &hot))?;
     let (rate, cpu) = (driven.rate(), driven.cpu_microseconds_per_payment());
-    bench.figures.set("2", 100.0 * rate / best, format!("{rate:.0}/s, CPU {cpu:.2} µs"));
+    let note = format!("{rate:.0}/s, CPU {cpu:.2} µs{}", driven.others());
+    bench.figures.set("2", 100.0 * rate / best, note);
     Ok(())
 }
 
@@ -190,20 +193,20 @@ fn overload(bench: &mut Workbench) -> Result<()> {
     let twice = format!("{:.0}", best * 2.0);
     let arguments = ["--rate", &twice, "--once"];
     let driven = bench.drive_canonical(&bench.load("overload: twice row 1's rate", &arguments))?;
-    let refused = driven.number("/outcomes/overloaded");
     let heard = driven.number("/refusal_ms/p99");
     let memory = driven.resident_bytes() / f64::from(1 << 30);
     let late = driven.number("/generator_late_ms_max");
     let note = format!(
-        "{refused:.0} heard `overloaded`, p99 after {heard:.1} ms; {memory:.1} GiB in all \
-         processes; generator at most {late:.0} ms late"
+        "refusals heard after p99 {heard:.1} ms; {memory:.1} GiB in all processes; generator at \
+         most {late:.0} ms late{}",
+        driven.others()
     );
     bench.figures.set("overload", 100.0 * driven.rate() / best, note);
     bench.figures.set("overload.p99", driven.number("/latency_ms/p99"), "from the intended time");
     Ok(())
 }
 
-/// Grown since before the first load, when compaction has come to rest.
+/// Grown by the loads so far, when compaction has come to rest.
 fn disk(bench: &mut Workbench) -> Result<()> {
     best_rate(bench)?;
     let Some(prepared) = bench.canonical() else { bail!("no cluster is up") };
@@ -215,7 +218,7 @@ fn disk(bench: &mut Workbench) -> Result<()> {
         }
         Ok(since.elapsed() >= REST)
     })?;
-    let grown = last.saturating_sub(prepared.disk_bytes_before) as f64;
+    let grown = last.saturating_sub(prepared.disk_bytes_opened) as f64;
     let payments = prepared.payments;
     let note = format!("{payments:.0} payments; logs that are reused included");
     bench.figures.set("14", grown / payments / REPLICAS, note);
