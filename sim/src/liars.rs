@@ -239,10 +239,11 @@ pub fn signed(router: u16, honest: Batch, stage: &mut Stage) -> Batch {
     Batch::sign(cluster, chain, institution, &key, operations, payments, owner_signatures)
 }
 
-/// Now and then a byte of what a relay or a client sends is another one.
-pub fn bytes(honest: Vec<u8>, chance: Chance, stage: &mut Stage) -> Vec<u8> {
-    let mut bytes = honest;
-    if !stage.healing && stage.liar_prng.happens(chance) {
+/// Now and then a bit of what a relay or a client sends flips; whether it did.
+pub fn garble(bytes: &mut [u8], stage: &mut Stage) -> bool {
+    let chance = stage.scenario.profile.liars.client;
+    let garbles = !stage.healing && stage.liar_prng.happens(chance);
+    if garbles {
         let prng = &mut stage.liar_prng;
         // Most lengths and tags are near the beginning.
         let reach = if prng.below(2) == 0 { bytes.len().min(NEAR_BYTES) } else { bytes.len() };
@@ -251,7 +252,7 @@ pub fn bytes(honest: Vec<u8>, chance: Chance, stage: &mut Stage) -> Vec<u8> {
             *byte ^= 1 << prng.below(8);
         }
     }
-    bytes
+    garbles
 }
 
 /// What reaches the chain instead of a batch that was signed: an older one, or

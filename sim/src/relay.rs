@@ -178,12 +178,11 @@ impl Relay {
             return self.pause(channel, PAUSE_US_MAX, stage);
         }
         let brought = liars::delivery(&delivery, stage);
-        let whole = brought.to_bytes();
-        let garbles = stage.scenario.profile.liars.client;
-        let bytes: Arc<[u8]> = liars::bytes(whole.clone(), garbles, stage).into();
-        self.couriers[channel].lied = brought != *delivery || *whole != *bytes;
+        let mut bytes = brought.to_bytes();
+        let is_garbled = liars::garble(&mut bytes, stage);
+        self.couriers[channel].lied = is_garbled || brought != *delivery;
         self.couriers[channel].carried = Some(delivery);
-        self.ask(channel, to, leader, Ask::Deliver(bytes), PATIENCE_US, stage);
+        self.ask(channel, to, leader, Ask::Deliver(bytes.into()), PATIENCE_US, stage);
     }
 
     fn ask(

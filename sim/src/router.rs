@@ -76,11 +76,10 @@ impl Router {
         for ((chain, institution), orders) in groups {
             let (orders, batch) = self.batch(chain, institution, orders, stage);
             let signed = liars::signed(self.number, batch, stage);
-            let batch = liars::batch(signed, stage);
-            let garbles = stage.scenario.profile.liars.client;
-            let bytes: Arc<[u8]> = liars::bytes(batch.to_bytes(), garbles, stage).into();
+            let mut bytes = liars::batch(signed, stage).to_bytes();
+            liars::garble(&mut bytes, stage);
             self.next_task += 1;
-            let task = Task { client, orders, chain, bytes, attempt: 0, call: 0 };
+            let task = Task { client, orders, chain, bytes: bytes.into(), attempt: 0, call: 0 };
             self.tasks.insert(self.next_task, task);
             self.attempt(self.next_task, stage);
         }

@@ -58,7 +58,9 @@ pub fn run(options: &Options) -> Result<()> {
     reached.print();
     let percent = reached.total().percent();
     if percent < PERCENT_MIN {
-        bail!("the simulator reaches {percent:.1} % of the lines, at least {PERCENT_MIN} % must be");
+        bail!(
+            "the simulator reaches {percent:.1} % of the lines, at least {PERCENT_MIN} % must be"
+        );
     }
     Ok(())
 }
@@ -133,7 +135,8 @@ impl Reached {
         let mut reached = Self::default();
         for line in text.lines() {
             let mut words = line.split('\t');
-            let (Some(path), Some(number), Some(count)) = (words.next(), words.next(), words.next())
+            let (Some(path), Some(number), Some(count)) =
+                (words.next(), words.next(), words.next())
             else {
                 continue;
             };
