@@ -47,8 +47,9 @@ pub fn run(options: &Options) -> Result<()> {
         return Ok(());
     }
     if !options.built {
-        let build = ["build", "--release", "--locked", "--package", "tributary-ledger"];
-        command::run(command::cargo(build).args(["--example", "execution"]))?;
+        // The workspace's features, so that nothing is built twice.
+        let build = ["build", "--release", "--locked", "--workspace", "--example", "execution"];
+        command::run(&mut command::cargo(build))?;
     }
     let program = target_dir()?.join("release").join("examples").join("execution");
     let text = fs::read_to_string(command::root().join(STORED)).context(STORED)?;
