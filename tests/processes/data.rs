@@ -44,13 +44,20 @@ pub fn payments(directory: &Path) -> Data {
     slice(directory, limit)
 }
 
-/// At most `limit` rows.
+/// At most `limit` rows of those.
 pub fn slice(directory: &Path, limit: usize) -> Data {
-    let compressed = retail().join("payments.csv.gz");
-    let source: Box<dyn std::io::Read> = match std::fs::File::open(compressed) {
-        Ok(file) => Box::new(GzDecoder::new(file)),
-        Err(_) => Box::new(std::io::Cursor::new(sample())),
-    };
+    match std::fs::File::open(retail().join("payments.csv.gz")) {
+        Ok(file) => first_rows(GzDecoder::new(file), directory, limit),
+        Err(_) => sample_rows(directory, limit),
+    }
+}
+
+/// At most `limit` rows of the sample.
+pub fn sample_rows(directory: &Path, limit: usize) -> Data {
+    first_rows(std::io::Cursor::new(sample()), directory, limit)
+}
+
+fn first_rows(source: impl std::io::Read, directory: &Path, limit: usize) -> Data {
     let path = directory.join("payments.csv");
     let mut reader = csv::Reader::from_reader(source);
     let mut writer = csv::Writer::from_path(&path).expect("slice is written");

@@ -16,3 +16,4 @@ mod deploy;
 mod import;
 mod kills;
 mod proofs;
+mod upgrade;
