@@ -8,11 +8,12 @@
 //! | `forward` | of two reads, the later one shows no smaller total |
 //! | `current` | a read shows all that was acknowledged before, and nothing not asked for yet |
 //! | `order` | payments of one payer stand in the order in which they were made |
+//! | `time` | no new id is refused as too old or from the future: block time is right |
 //! | `books` | the books of all chains balance |
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tributary_client::PaymentId;
+use tributary_client::{OutcomeCode, PaymentId};
 
 use crate::history::{Answer, Fate, History, Kind, Micros, PAID, Place, Read, Subject, Submission};
 
@@ -31,19 +32,30 @@ type Rule = fn(&History) -> Vec<String>;
 /// Checks every rule.
 #[must_use]
 pub fn check(history: &History) -> Vec<Violation> {
-    let rules: [(&'static str, Rule); 7] = [
+    let rules: [(&'static str, Rule); 8] = [
         ("definite", definite),
         ("acknowledged", acknowledged),
         ("once", once),
         ("forward", forward),
         ("current", current),
         ("order", order),
+        ("time", time),
         ("books", |history| history.books.iter().cloned().collect()),
     ];
     let violations = rules.iter().flat_map(|(rule, check)| {
         check(history).into_iter().map(|found| Violation { rule, found })
     });
     violations.collect()
+}
+
+/// Clients' clocks are right, and they repeat nothing that is old.
+fn time(history: &History) -> Vec<String> {
+    let wrong = [OutcomeCode::Expired, OutcomeCode::FromFuture].map(|code| code.to_string());
+    let found = history.submissions.iter().filter_map(|one| match &one.answer {
+        Answer::Refused(why) if wrong.contains(why) => Some(format!("{}: {why}", one.id)),
+        _ => None,
+    });
+    found.collect()
 }
 
 /// The first submission of each id.

@@ -172,6 +172,16 @@ fn payments_of_one_request_out_of_order_are_found() {
 }
 
 #[test]
+fn a_new_id_that_is_refused_for_its_time_is_found() {
+    for code in ["expired", "from_future"] {
+        let refused = |history: &mut History| {
+            history.submissions[4].answer = Answer::Refused(code.to_owned());
+        };
+        assert_eq!(broken(refused), ["time"]);
+    }
+}
+
+#[test]
 fn an_id_without_a_definite_outcome_is_found() {
     let undecided = Fate::Undecided("not seen".to_owned());
     assert_eq!(broken(|history| drop(history.fates.insert(id(5), undecided))), ["definite"]);

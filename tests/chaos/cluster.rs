@@ -10,6 +10,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tributary_service::Topology;
 
+use crate::clocks;
+
 /// What is copied.
 const PROGRAMS: [&str; 5] = ["tributary", "shard-node", "hf-aggregator", "router", "relay"];
 /// Last lines of each log that are shown when a run fails.
@@ -23,6 +25,8 @@ pub struct Cluster {
     pub topology: Topology,
     /// Data of a node with a file system of its own.
     pub confined: Option<PathBuf>,
+    /// Whether the clocks of nodes can be moved.
+    pub has_clocks: bool,
 }
 
 impl Cluster {
@@ -37,7 +41,13 @@ impl Cluster {
             std::fs::copy(&from, scratch.path().join(name))
                 .with_context(|| format!("{} is missing", from.display()))?;
         }
-        let mut cluster = Self { scratch, topology: Topology::default(), confined: None };
+        let library = clocks::library();
+        match &library {
+            Some(library) => clocks::wrap(scratch.path(), library)?,
+            None => eprintln!("no clock offsets: libfaketime is not installed"),
+        }
+        let (topology, has_clocks) = (Topology::default(), library.is_some());
+        let mut cluster = Self { scratch, topology, confined: None, has_clocks };
         cluster.start()?;
         cluster.topology = Topology::load(&cluster.directory().join("topology.toml"))?;
         Ok(cluster)
@@ -48,7 +58,7 @@ impl Cluster {
     /// # Errors
     /// If that takes too long.
     pub fn start(&self) -> Result<()> {
-        self.tributary("up")
+        self.tributary(&["up"])
     }
 
     /// Stops everything in order.
@@ -56,16 +66,33 @@ impl Cluster {
     /// # Errors
     /// If that takes too long.
     pub fn stop(&self) -> Result<()> {
-        self.tributary("down")
+        self.tributary(&["down"])
     }
 
-    fn tributary(&self, verb: &str) -> Result<()> {
+    /// Gives a process a new certificate and key, while it runs.
+    ///
+    /// # Errors
+    /// If they cannot be issued.
+    pub fn renew(&self, name: &str) -> Result<()> {
+        self.tributary(&["renew", name])
+    }
+
+    /// Sets how far the clock of a node is off.
+    ///
+    /// # Errors
+    /// If that cannot be written down.
+    pub fn set_clock(&self, node: &str, offset_ms: i64) -> Result<()> {
+        clocks::set(&self.directory().join(node), offset_ms)
+    }
+
+    fn tributary(&self, arguments: &[&str]) -> Result<()> {
         let program = self.scratch.path().join("tributary");
         let directory = self.directory();
-        let output = Command::new(program).args(["cluster", verb, "--dir"]).arg(directory).output();
+        let mut command = Command::new(program);
+        let output = command.arg("cluster").args(arguments).arg("--dir").arg(directory).output();
         let output = output.context("tributary does not start")?;
         let reason = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "cluster {verb}: {reason}");
+        ensure!(output.status.success(), "cluster {arguments:?}: {reason}");
         Ok(())
     }
 

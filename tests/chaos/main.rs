@@ -16,6 +16,7 @@
 mod checker;
 mod history;
 
+mod clocks;
 mod cluster;
 mod ending;
 mod nemesis;
@@ -90,7 +91,6 @@ fn run(arguments: &Arguments, isolated: bool) -> Result<usize> {
         }
         cluster.start()?;
     }
-    println!("not done: clock offsets, changed certificates");
     let outcome = disturb(&cluster, arguments, isolated);
     if !matches!(outcome, Ok(0)) {
         eprintln!("{}", cluster.logs());

@@ -14,12 +14,20 @@ use rand::{RngExt as _, SeedableRng as _};
 use crate::cluster::{Cluster, run};
 use crate::system::{Direction, EVERYTHING, lose, lose_nothing, slow};
 
+/// Nodes of one number are beside each other: a validator of every chain.
+const NODE_NUMBERS: std::ops::RangeInclusive<u32> = 1..=3;
+const NODE_ROLES: [&str; 2] = ["shard", "hf"];
 /// Pause between two faults, in milliseconds.
 const QUIET_MS: std::ops::Range<u64> = 300..2_500;
 /// How long a fault lasts that does not pass at once, in milliseconds.
 const LASTING_MS: std::ops::Range<u64> = 1_000..4_000;
 /// How many of a process's packets a loss takes, of a thousand.
 const LOST_THOUSANDTHS: std::ops::Range<u32> = 100..700;
+/// How far the clock of the one node that knows no measure may be off, in
+/// seconds: certificates are not valid yet for it, or not any more.
+const WILD_SECONDS: [i64; 7] = [-172_800, -7_200, -600, 0, 600, 36_000, 34_560_000];
+/// How far every other clock may be off, in milliseconds, forwards or back.
+const SKEW_MS_MAX: i64 = 200;
 /// The file that fills a disk.
 const FILLER: &str = "filler";
 
@@ -44,9 +52,14 @@ pub enum Fault {
     Slow,
     /// The disk of one node is full.
     FullDisk,
+    /// All clocks of nodes are set anew, one pair of them wildly wrong or right
+    /// again; they stay so while other things happen.
+    Clocks,
+    /// One process gets a new certificate and key.
+    Certificate,
 }
 
-const FAULTS: [(Fault, u32); 9] = [
+const FAULTS: [(Fault, u32); 11] = [
     (Fault::Kill, 8),
     (Fault::KillNode, 3),
     (Fault::Several, 3),
@@ -56,6 +69,8 @@ const FAULTS: [(Fault, u32); 9] = [
     (Fault::Loss, 3),
     (Fault::Slow, 1),
     (Fault::FullDisk, 1),
+    (Fault::Clocks, 4),
+    (Fault::Certificate, 3),
 ];
 
 /// The one who does it.
@@ -64,6 +79,9 @@ pub struct Nemesis<'a> {
     random: SmallRng,
     faults: Vec<(Fault, u32)>,
     until: &'a AtomicBool,
+    /// Number of the nodes whose clocks may be wildly wrong: one validator of
+    /// each chain, the same all the time, so that the others are a majority.
+    wild: u32,
     /// How often each fault was done.
     pub done: BTreeMap<String, u64>,
 }
@@ -75,11 +93,13 @@ impl<'a> Nemesis<'a> {
         let possible = |(fault, _): &(Fault, u32)| match fault {
             Fault::Partition | Fault::Loss | Fault::Slow => network,
             Fault::FullDisk => cluster.confined.is_some(),
+            Fault::Clocks => cluster.has_clocks,
             _ => true,
         };
         let faults = FAULTS.into_iter().filter(possible).collect();
-        let random = SmallRng::seed_from_u64(seed);
-        Self { cluster, random, faults, until, done: BTreeMap::new() }
+        let mut random = SmallRng::seed_from_u64(seed);
+        let wild = random.random_range(NODE_NUMBERS);
+        Self { cluster, random, faults, until, wild, done: BTreeMap::new() }
     }
 
     /// Breaks things; on return everything is whole again but for what
@@ -93,6 +113,9 @@ impl<'a> Nemesis<'a> {
         }
         for name in self.cluster.processes() {
             self.cluster.signal(&name, Signal::SIGCONT);
+        }
+        if self.cluster.has_clocks {
+            self.set_clocks(&mut |_| 0);
         }
     }
 
@@ -115,8 +138,8 @@ impl<'a> Nemesis<'a> {
                 self.kill(&name);
             }
             Fault::KillNode => {
-                let number = self.random.random_range(1..=3);
-                for role in ["shard", "hf"] {
+                let number = self.random.random_range(NODE_NUMBERS);
+                for role in NODE_ROLES {
                     self.kill(&format!("{role}-{number}"));
                 }
             }
@@ -144,6 +167,30 @@ impl<'a> Nemesis<'a> {
                 }
             }
             Fault::FullDisk => self.fill_disk(),
+            Fault::Clocks => {
+                let wild = WILD_SECONDS[self.random.random_range(0..WILD_SECONDS.len())];
+                let (number, mut random) = (self.wild, SmallRng::from_rng(&mut self.random));
+                self.set_clocks(&mut |node| {
+                    let skew = random.random_range(-SKEW_MS_MAX..=SKEW_MS_MAX);
+                    if node == number { wild * 1_000 } else { skew }
+                });
+                self.note("clock changes", &format!("nodes {number} by {wild} s"));
+            }
+            Fault::Certificate => {
+                let name = self.any();
+                if told(self.cluster.renew(&name)) {
+                    self.note("new certificates", &name);
+                }
+            }
+        }
+    }
+
+    /// Sets the clock of each node by its number, in milliseconds.
+    fn set_clocks(&self, offset_ms: &mut dyn FnMut(u32) -> i64) {
+        for (number, role) in NODE_NUMBERS.flat_map(|number| NODE_ROLES.map(|role| (number, role)))
+        {
+            let node = format!("{role}-{number}");
+            told(self.cluster.set_clock(&node, offset_ms(number)));
         }
     }
 

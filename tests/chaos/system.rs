@@ -47,8 +47,10 @@ pub fn isolate() -> bool {
     false
 }
 
-/// A loopback interface with a place for filters; tries one.
+/// A loopback interface with a place for filters; tries one. Shared memory of
+/// its own: what killed processes leave there goes with the namespace.
 fn prepare() -> Result<()> {
+    run(Command::new("mount").args(["-t", "tmpfs", "tmpfs", "/dev/shm"]))?;
     run(Command::new("ip").args(["link", "set", "lo", "up"]))?;
     tc(&["qdisc", "add", "dev", "lo", "clsact"])?;
     lose(1, Direction::To, EVERYTHING)?;

@@ -5,8 +5,11 @@
 use anyhow::Result;
 use clap::Args;
 
-use crate::command;
 use crate::repository::target_dir;
+use crate::{command, setup};
+
+/// Programs by which networks and clocks are disturbed, with their packages.
+const TOOLS: [(&str, &str); 2] = [("tc", "iproute2"), ("faketime", "faketime")];
 
 /// How long, and what.
 #[derive(Args)]
@@ -25,6 +28,9 @@ pub struct Options {
 ///
 /// When the build fails, the cluster does not recover, or a rule is violated.
 pub fn run(options: &Options) -> Result<()> {
+    if let Err(error) = setup::install_tools(&TOOLS) {
+        println!("some faults will be left out: {error:#}");
+    }
     command::run(&mut command::cargo(["build", "--release", "--locked", "--workspace", "--bins"]))?;
     let (minutes, seed) = (options.minutes.to_string(), options.seed.to_string());
     let mut chaos = command::program(target_dir()?.join("release").join("chaos"));

@@ -109,6 +109,25 @@ pub fn install_program(name: &str, package: &str) -> Result<()> {
     apt_install(&[package])
 }
 
+/// Installs programs that a chore can do without, each with its package; quick
+/// and silent when all are there.
+///
+/// # Errors
+///
+/// As [`install`].
+pub fn install_tools(tools: &[(&str, &'static str)]) -> Result<()> {
+    let missing = tools.iter().filter(|(program, _)| !is_program(program));
+    let packages: Vec<&str> = missing.map(|(_, package)| *package).collect();
+    if packages.is_empty() {
+        return Ok(());
+    }
+    if !is_program("apt-get") || !is_root() {
+        bail!("this installs what is missing:\n\n    {}\n", apt_line(&packages));
+    }
+    println!("installing {}", packages.join(" "));
+    apt_install(&packages)
+}
+
 /// Prints the lines that would install what is missing; nothing if nothing is.
 ///
 /// # Errors
