@@ -67,11 +67,12 @@ impl Outside {
 }
 
 impl Validity {
-    /// Whether `now` is within the period.
+    /// Whether `now` is within the period; the last second counts whole, as it
+    /// does for peers.
     pub(crate) fn check(&self, now: OffsetDateTime) -> Result<(), Outside> {
         if now < self.not_before {
             Err(Outside::NotYetValid(self.not_before))
-        } else if now > self.not_after {
+        } else if now.unix_timestamp() > self.not_after.unix_timestamp() {
             Err(Outside::Expired(self.not_after))
         } else {
             Ok(())
@@ -134,8 +135,9 @@ mod tests {
             said(datetime!(2026-01-02 03:04:04 UTC)),
             Err("is not valid before 2026-01-02 03:04:05 UTC".to_owned())
         );
+        assert_eq!(said(datetime!(2027-11-12 13:14:15.9 UTC)), Ok(()));
         assert_eq!(
-            said(datetime!(2028-01-01 0:00 UTC)),
+            said(datetime!(2027-11-12 13:14:16 UTC)),
             Err("expired on 2027-11-12 13:14:15 UTC".to_owned())
         );
     }
