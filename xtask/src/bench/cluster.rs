@@ -34,6 +34,8 @@ const CONDITION_WAIT: Duration = Duration::from_secs(120);
 const READY_POLL: Duration = Duration::from_millis(10);
 /// Bytes of a block in `stat`.
 const BLOCK_BYTES: u64 = 512;
+/// Directories of clusters: this, the process that made them, and a number.
+const PREFIX: &str = "tributary-bench-";
 /// Tells the directories of one process apart.
 static NEXT: AtomicU32 = AtomicU32::new(1);
 
@@ -63,7 +65,7 @@ impl Cluster {
     /// When it does not start.
     pub fn up(programs: &Path, parent: &Path, shape: Shape) -> Result<Self> {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let scratch = parent.join(format!("tributary-bench-{}-{number}", std::process::id()));
+        let scratch = parent.join(format!("{PREFIX}{}-{number}", std::process::id()));
         fs::create_dir_all(&scratch).with_context(|| scratch.display().to_string())?;
         let cluster = Self { programs: programs.to_owned(), scratch };
         let mut up = cluster.tributary();
@@ -177,6 +179,23 @@ impl Drop for Cluster {
             eprintln!("{} stays behind: {error:#}", self.scratch.display());
         }
     }
+}
+
+/// Stops and removes the clusters of runs that were interrupted.
+///
+/// # Errors
+///
+/// When the directory cannot be read.
+pub fn sweep(programs: &Path, parent: &Path) -> Result<()> {
+    for entry in fs::read_dir(parent).with_context(|| parent.display().to_string())? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let owner = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.split('-').next());
+        if owner.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+            drop(Cluster { programs: programs.to_owned(), scratch: entry.path() });
+        }
+    }
+    Ok(())
 }
 
 /// Ends a process at once.

@@ -27,7 +27,7 @@ const FULL: Range = Range {
 const QUICK: Range =
     Range { chains: (1, 8), accounts: (10_000, 200_000), merchants: (1, 10_000), history: 5e6 };
 /// A load is driven again for more history at most so often.
-const HISTORY_LOADS_MAX: usize = 40;
+const HISTORY_LOADS_MAX: usize = 20;
 const MOST: [&str; 3] = ["--max", "--in-flight", "12"];
 
 /// Measures each growth.

@@ -10,7 +10,8 @@
 //! a cluster of real processes, or an example beside the code that it measures.
 //! This crate starts them and reads their JSON; it links none of their code. A
 //! step that fails does not keep the others from being measured; books that do
-//! not balance end everything.
+//! not balance end everything. What an interrupted run leaves running, the next
+//! one stops.
 
 mod chart;
 mod cluster;
@@ -81,6 +82,7 @@ pub fn run(options: &Options) -> Result<()> {
     }
     let scratch = options.scratch.clone().unwrap_or_else(std::env::temp_dir);
     let programs = target_dir()?.join("release");
+    cluster::sweep(&programs, &scratch)?;
     let mut bench = Workbench::new(programs, scratch, options.quick);
     micro::yardsticks(&mut bench).context("measuring the yardsticks")?;
     for step in &steps {
