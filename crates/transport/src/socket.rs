@@ -14,9 +14,15 @@ use crate::limits::{
 };
 use crate::stream::CloseCode;
 
-/// Largest datagram that is received, and tried by path discovery: what loopback
-/// and jumbo frames carry.
-const MTU_BYTES_MAX: u16 = 8_952;
+/// Datagrams that quinn hands to the system in one call, at most.
+const DATAGRAMS_PER_CALL_MAX: u16 = 10;
+/// What the system takes in one call: the most that fits one packet of UDP over
+/// IPv4. More is refused, which quinn takes for a lost probe of the path: every
+/// burst would be lost, and again when it is repeated.
+const BYTES_PER_CALL_MAX: u16 = 65_507;
+/// Largest datagram that is received, and tried by path discovery: more than an
+/// Ethernet frame, for loopback and networks with jumbo frames.
+const MTU_BYTES_MAX: u16 = BYTES_PER_CALL_MAX / DATAGRAMS_PER_CALL_MAX;
 /// Datagram that every network carries.
 const MTU_BYTES_INITIAL: u16 = 1_200;
 /// Bidirectional streams of a connection: its one request stream.
@@ -87,4 +93,18 @@ pub(crate) fn transport_config() -> Arc<TransportConfig> {
         .mtu_discovery_config(Some(discovery))
         .datagram_receive_buffer_size(None);
     Arc::new(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_system_takes_as_many_of_the_largest_datagrams_as_quinn_hands_it() {
+        let receiver = UdpSocket::bind(("127.0.0.1", 0)).unwrap();
+        let sender = UdpSocket::bind(("127.0.0.1", 0)).unwrap();
+        let burst = vec![0; usize::from(MTU_BYTES_MAX * DATAGRAMS_PER_CALL_MAX)];
+        let sent = sender.send_to(&burst, receiver.local_addr().unwrap());
+        assert_eq!(sent.unwrap(), burst.len());
+    }
 }
