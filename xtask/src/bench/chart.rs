@@ -11,7 +11,7 @@ const TOP: f64 = 26.0;
 const BAR_HEIGHT: f64 = 20.0;
 /// Room for the names of bars, and for their values.
 const NAMES: f64 = 230.0;
-const VALUES: f64 = 90.0;
+const VALUES: f64 = 130.0;
 /// Lines across a picture.
 const GRID: u32 = 4;
 
