@@ -5,27 +5,22 @@
 //! at them every few seconds (`tributary_transport::Renewal`).
 
 use std::fs;
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use anyhow::{Context, bail};
-use tributary_client::Genesis;
+use anyhow::bail;
+use tributary_client::load_genesis;
 use tributary_service::Topology;
 use tributary_transport::authority::CertificateAuthority;
 use tributary_transport::{Identity, Role};
 
 use super::create::INSTITUTION;
+use super::files::{PRIVATE_MODE, PUBLIC_MODE, read, replace};
 use super::layout::{Layout, Process, ProcessRole, processes};
 
 /// How long development certificates hold unless told otherwise.
 pub const VALIDITY_DAYS: u32 = 365;
 /// Name of the front-end, whose certificate the command line shows.
 pub const FRONT_END: &str = "front-end";
-/// Mode of a certificate.
-const PUBLIC_MODE: u32 = 0o644;
-/// Mode of a key.
-const PRIVATE_MODE: u32 = 0o600;
 
 /// Writes a new CA, and a certificate for everybody in the topology.
 ///
@@ -33,8 +28,8 @@ const PRIVATE_MODE: u32 = 0o600;
 /// If anything cannot be written.
 pub fn create(layout: &Layout, cluster: &str, topology: &Topology) -> anyhow::Result<()> {
     let authority = CertificateAuthority::create(cluster, VALIDITY_DAYS)?;
-    write(&layout.ca_key(), &authority.key_pem(), PRIVATE_MODE)?;
-    write(&layout.ca_certificate(), authority.certificate_pem(), PUBLIC_MODE)?;
+    replace(&layout.ca_key(), &authority.key_pem(), PRIVATE_MODE)?;
+    replace(&layout.ca_certificate(), authority.certificate_pem(), PUBLIC_MODE)?;
     identities(topology)
         .iter()
         .try_for_each(|identity| issue(layout, &authority, identity, VALIDITY_DAYS))
@@ -54,10 +49,10 @@ pub fn renew(root: &Path, names: &[String], days: u32) -> anyhow::Result<()> {
         bail!("{unknown} is no process of {}", root.display());
     }
     let authority = if names.is_empty() {
-        let genesis: Genesis = serde_json::from_str(&read(&layout.genesis())?)?;
+        let genesis = load_genesis(&layout.genesis())?;
         let key = read(&layout.ca_key())?;
         let authority = CertificateAuthority::renew(&genesis.cluster, &key, days)?;
-        write(&layout.ca_certificate(), authority.certificate_pem(), PUBLIC_MODE)?;
+        replace(&layout.ca_certificate(), authority.certificate_pem(), PUBLIC_MODE)?;
         authority
     } else {
         identities.retain(|one| names.contains(&one.name));
@@ -89,22 +84,6 @@ fn issue(
     let directory = layout.process(&identity.name);
     fs::create_dir_all(&directory)?;
     let issued = authority.issue(identity, days)?;
-    write(&directory.join("key.pem"), &issued.key_pem, PRIVATE_MODE)?;
-    write(&directory.join("certificate.pem"), &issued.certificate_pem, PUBLIC_MODE)
-}
-
-fn read(path: &Path) -> anyhow::Result<String> {
-    fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
-}
-
-/// Replaces a file, so that at any moment it holds the old or the new content.
-fn write(path: &Path, content: &str, mode: u32) -> anyhow::Result<()> {
-    let written = || {
-        let draft = path.with_extension("new");
-        let mut options = fs::OpenOptions::new();
-        let mut file = options.write(true).create(true).truncate(true).mode(mode).open(&draft)?;
-        file.write_all(content.as_bytes())?;
-        fs::rename(&draft, path)
-    };
-    written().with_context(|| format!("cannot write {}", path.display()))
+    replace(&directory.join("key.pem"), &issued.key_pem, PRIVATE_MODE)?;
+    replace(&directory.join("certificate.pem"), &issued.certificate_pem, PUBLIC_MODE)
 }

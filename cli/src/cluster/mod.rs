@@ -2,6 +2,7 @@
 
 mod certificates;
 mod create;
+mod files;
 pub mod layout;
 mod ports;
 mod processes;

@@ -2,7 +2,6 @@
 //! started again and somebody else has them. So a cluster's directory may be
 //! moved, copied or kept for years.
 
-use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -12,6 +11,7 @@ use toml::{Table, Value};
 use tributary_service::Topology;
 
 use super::POLL;
+use super::files::{PUBLIC_MODE, read, replace};
 use super::layout::Layout;
 
 /// How many ports are tried before giving up.
@@ -80,7 +80,7 @@ pub async fn replace_taken(layout: &Layout) -> anyhow::Result<()> {
     }
     topology.validate()?;
     write_followers(layout, &topology)?;
-    replace(&layout.topology(), &toml::to_string_pretty(&topology)?)
+    replace(&layout.topology(), &toml::to_string_pretty(&topology)?, PUBLIC_MODE)
 }
 
 fn addresses(topology: &mut Topology) -> Vec<&mut SocketAddr> {
@@ -108,16 +108,8 @@ fn write_followers(layout: &Layout, topology: &Topology) -> anyhow::Result<()> {
 }
 
 fn edit(path: &Path, change: impl FnOnce(&mut Table)) -> anyhow::Result<()> {
-    let shown = path.display();
-    let text = fs::read_to_string(path).with_context(|| format!("cannot read {shown}"))?;
-    let mut table: Table = text.parse().with_context(|| format!("{shown} is not TOML"))?;
+    let mut table: Table =
+        read(path)?.parse().with_context(|| format!("{} is not TOML", path.display()))?;
     change(&mut table);
-    replace(path, &toml::to_string_pretty(&table)?)
-}
-
-fn replace(path: &Path, content: &str) -> anyhow::Result<()> {
-    let draft = path.with_extension("new");
-    fs::write(&draft, content)
-        .and_then(|()| fs::rename(&draft, path))
-        .with_context(|| format!("cannot write {}", path.display()))
+    replace(path, &toml::to_string_pretty(&table)?, PUBLIC_MODE)
 }
