@@ -12,7 +12,7 @@ use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
 
 use crate::cluster::{Cluster, run};
-use crate::system::{Direction, EVERYTHING, lose, lose_nothing, slow};
+use crate::system::{Direction, EVERYTHING, lose, lose_nothing, slow_down, speed_up};
 
 /// Nodes of one number are beside each other: a validator of every chain.
 const NODE_NUMBERS: std::ops::RangeInclusive<u32> = 1..=3;
@@ -160,10 +160,10 @@ impl<'a> Nemesis<'a> {
                 self.cut("losses", thousandths);
             }
             Fault::Slow => {
-                if told(slow("add")) {
+                if told(slow_down()) {
                     self.note("slow networks", "all");
                     self.last();
-                    told(slow("del"));
+                    told(speed_up());
                 }
             }
             Fault::FullDisk => self.fill_disk(),

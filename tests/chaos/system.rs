@@ -54,7 +54,9 @@ fn prepare() -> Result<()> {
     run(Command::new("ip").args(["link", "set", "lo", "up"]))?;
     tc(&["qdisc", "add", "dev", "lo", "clsact"])?;
     lose(1, Direction::To, EVERYTHING)?;
-    lose_nothing()
+    lose_nothing()?;
+    slow_down()?;
+    speed_up()
 }
 
 /// Which packets of a process are lost.
@@ -83,13 +85,20 @@ pub fn lose_nothing() -> Result<()> {
     tc(&["filter", "del", "dev", "lo", "egress"])
 }
 
-/// Makes the whole network slow (`add`), or quick again (`del`).
+/// Makes the whole network slow.
 ///
 /// # Errors
 /// What `tc` says.
-pub fn slow(verb: &str) -> Result<()> {
-    let shape: &[&str] = if verb == "add" { &SLOW } else { &[] };
-    tc(&[&["qdisc", verb, "dev", "lo", "root", "tbf"], shape].concat())
+pub fn slow_down() -> Result<()> {
+    tc(&[&["qdisc", "add", "dev", "lo", "root", "tbf"], &SLOW[..]].concat())
+}
+
+/// Makes it quick again.
+///
+/// # Errors
+/// What `tc` says.
+pub fn speed_up() -> Result<()> {
+    tc(&["qdisc", "del", "dev", "lo", "root"])
 }
 
 /// IPv4, UDP, the port, and a random number up to the share: drop (2), else go

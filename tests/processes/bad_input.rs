@@ -5,6 +5,9 @@ use std::net::UdpSocket;
 use crate::cluster::{Cluster, program, scratch, shown, text};
 use crate::data::write;
 
+/// How far an id's time may lie behind block time in a new cluster.
+const ID_WINDOW_BACK_MS: u64 = 600_000;
+
 #[test]
 fn bad_input_is_refused_with_field_value_and_rule() {
     let files = scratch();
@@ -53,6 +56,33 @@ fn the_same_id_pays_once_and_other_content_is_refused() {
     let other = cluster.refused(&["pay", "issuer", "c1", "251", "--id", &id]);
     assert!(other.contains("id_reused"), "{other}");
     assert_eq!(cluster.json(&["account", "c1"])["balance"], "250");
+}
+
+/// The chains that did not refuse it are idle: their own time would stand still
+/// inside the id's window for ever.
+#[test]
+fn an_id_that_was_refused_as_expired_is_known_never_to_execute() {
+    let files = scratch();
+    let cluster = Cluster::up(&["--chains", "2", "--replicas", "1", "--relays", "1"]);
+    let data = files.path().join("few.csv");
+    write(&data, "r-1,t,c1,m1,500,GBP,payment\n");
+    cluster.run(&["import", shown(&data)]);
+    cluster.run(&["merchants", "--settled"]);
+    let paid = cluster.json(&["pay", "issuer", "c1", "250"]);
+    let paid = cluster.json(&["payment", paid["id"].as_str().expect("id")]);
+    let block_time = paid["time"].as_u64().expect("milliseconds");
+
+    let id = id_at(block_time - ID_WINDOW_BACK_MS);
+    let refused = cluster.refused(&["pay", "issuer", "c1", "250", "--id", &id]);
+    assert!(refused.contains("expired"), "{refused}");
+    let told = cluster.run_raw(&["payment", &id, "--output", "json"]);
+    assert_eq!(told.status.code(), Some(1), "it was not paid");
+    assert!(text(&told.stdout).contains("\"never_executed\""), "{}", text(&told.stdout));
+}
+
+/// A UUIDv7 of this time, in milliseconds since 1970.
+fn id_at(time: u64) -> String {
+    format!("{:08x}-{:04x}-7000-8000-000000000001", time >> 16, time & 0xffff)
 }
 
 #[test]

@@ -3,8 +3,9 @@
 //! - Nothing in flight: propose at once what waits. Else gather until a whole
 //!   block waits; several may be in flight. No timers, no empty blocks.
 //! - A body of clock reports alone is proposed when the ledger has work due by
-//!   block time (a settlement), or when requests wait and block time is too
-//!   far behind to reach the present in one step.
+//!   block time (a settlement), when a read wants a later block time than an
+//!   idle chain stands at, or when requests wait and block time is too far
+//!   behind to reach the present in one step.
 //! - Nothing is proposed without recent clock reports of a quorum: block time
 //!   would not move, and ids of the present might be refused for ever. A leader
 //!   that hears a quorum has them within [`crate::CLOCK_INTERVAL_MS`].
@@ -72,6 +73,18 @@ impl Replica {
     /// A read that must see everything acknowledged before. Answered by
     /// [`Reply::ReadReady`]; then [`Replica::ledger`] may be read.
     pub fn handle_read(&mut self, request: RequestId) {
+        self.take_read(request, None);
+    }
+
+    /// A read like [`Replica::handle_read`], of a state whose block time is past
+    /// `after` if the clocks are. Blocks are what moves a chain's time, so an
+    /// idle chain would go on to say that something can still happen which no
+    /// clock of a validator allows any more: one block puts that right.
+    pub fn handle_read_after(&mut self, request: RequestId, after: TimeMs) {
+        self.take_read(request, Some(after));
+    }
+
+    fn take_read(&mut self, request: RequestId, after: Option<TimeMs>) {
         if self.is_stopped() {
             return;
         }
@@ -81,7 +94,10 @@ impl Replica {
         if self.reads.len() >= self.config.limits.pending_reads_max {
             return self.reply(request, Reply::Overloaded { retry_after_ms: RETRY_AFTER_MS });
         }
-        self.reads.push(request);
+        match after {
+            Some(after) => self.reads.push_later(after, request),
+            None => self.reads.push(request),
+        }
         self.drive();
     }
 
@@ -92,6 +108,10 @@ impl Replica {
             return false;
         }
         let mut gave = false;
+        if self.reads.want_later() {
+            let present = self.present().map_or(TimeMs::default(), |(present, _)| present);
+            self.reads.release(self.ledger.header().time, present);
+        }
         if self.engine.may_read()
             && let Some(barrier) = self.reads.next_barrier()
         {
@@ -144,7 +164,6 @@ impl Replica {
     }
 
     fn propose_next(&mut self) -> bool {
-        let Some(now) = self.now else { return false };
         if self.in_flight.len() >= self.config.limits.in_flight_blocks_max {
             return false;
         }
@@ -156,11 +175,7 @@ impl Replica {
         if !idle && !waits {
             return false;
         }
-        let clocks = self.clocks.reports(now);
-        if clocks.len() < self.ledger.validator_set().quorum() {
-            return false;
-        }
-        let present = median(&clocks);
+        let Some((present, clocks)) = self.present() else { return false };
         let step_ms_max = self.ledger.parameters().time_step_ms_max;
         if waits && present > self.expected_time.plus_ms(step_ms_max) {
             return self.propose(time_only(clocks), present);
@@ -170,10 +185,18 @@ impl Replica {
             return self.propose(gathered, present);
         }
         let due = self.ledger.next_due().is_some_and(|due| due <= present);
-        if idle && due && present > self.expected_time {
+        if idle && (due || self.reads.want_later()) && present > self.expected_time {
             return self.propose(time_only(clocks), present);
         }
         false
+    }
+
+    /// What the clocks of a quorum say, and their reports; none if too few are
+    /// heard.
+    fn present(&self) -> Option<(TimeMs, Vec<ClockReport>)> {
+        let clocks = self.clocks.reports(self.now?);
+        let are_enough = clocks.len() >= self.ledger.validator_set().quorum();
+        are_enough.then(|| (median(&clocks), clocks))
     }
 
     fn propose(&mut self, gathered: Gathered, present: TimeMs) -> bool {

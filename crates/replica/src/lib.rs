@@ -12,6 +12,7 @@
 //! handle_submit(RequestId, Batch)               signature verified by the host
 //! handle_delivery(RequestId, Delivery)
 //! handle_read(RequestId)
+//! handle_read_after(RequestId, TimeMs)          of a state later than that
 //! handle_persisted(number: u64)                 answers Effect::Persist
 //! handle_checkpointed(index: u64)               answers Effect::SaveCheckpoint
 //! handle_space_wanted()                         the log's files take too much space

@@ -3,12 +3,17 @@
 //! One raft barrier is under way at a time; reads that arrive meanwhile share
 //! the next one. raft 0.7 silently drops a barrier that is asked for before
 //! the leader's first commit of its term, so none is asked for until then.
+//! A read that wants a later state than the chain has waits for that first.
+
+use tributary_types::TimeMs;
 
 use crate::effect::RequestId;
 
 /// See the module head.
 #[derive(Debug, Default)]
 pub(crate) struct Reads {
+    /// Waiting for block time to pass the time beside them.
+    later: Vec<(TimeMs, RequestId)>,
     /// Waiting for the next barrier.
     waiting: Vec<RequestId>,
     /// Waiting for the barrier that is under way.
@@ -22,11 +27,30 @@ pub(crate) struct Reads {
 impl Reads {
     pub fn len(&self) -> usize {
         let confirmed: usize = self.confirmed.iter().map(|(_, requests)| requests.len()).sum();
-        self.waiting.len() + self.asked.len() + confirmed
+        self.later.len() + self.waiting.len() + self.asked.len() + confirmed
     }
 
     pub fn push(&mut self, request: RequestId) {
         self.waiting.push(request);
+    }
+
+    /// A read that waits until [`Reads::release`] lets it go.
+    pub fn push_later(&mut self, after: TimeMs, request: RequestId) {
+        self.later.push((after, request));
+    }
+
+    /// Whether some read waits for a later block time.
+    pub fn want_later(&self) -> bool {
+        !self.later.is_empty()
+    }
+
+    /// Lets those reads go that block time has passed, or that it cannot pass
+    /// yet because the clocks say `present`.
+    pub fn release(&mut self, block_time: TimeMs, present: TimeMs) {
+        let released = self.later.extract_if(.., |(after, _)| {
+            block_time > *after || present <= *after
+        });
+        self.waiting.extend(released.map(|(_, request)| request));
     }
 
     /// The number of the barrier to ask raft for, if one is needed now.
@@ -62,6 +86,7 @@ impl Reads {
         let mut requests: Vec<_> = confirmed.collect();
         requests.append(&mut self.asked);
         requests.append(&mut self.waiting);
+        requests.extend(self.later.drain(..).map(|(_, request)| request));
         requests
     }
 }
@@ -90,6 +115,21 @@ mod tests {
     }
 
     #[test]
+    fn a_read_waits_for_a_block_time_that_the_clocks_have_passed() {
+        let (time, mut reads) = (TimeMs::new, Reads::default());
+        reads.push_later(time(50), RequestId(1));
+        reads.push_later(time(90), RequestId(2));
+        reads.release(time(50), time(70));
+        assert_eq!(reads.next_barrier(), Some(1), "the second wants what is yet to come");
+        reads.confirm(1, 10);
+        assert_eq!(reads.take_ready(10), [RequestId(2)]);
+        assert!(reads.want_later());
+        reads.release(time(51), time(70));
+        assert!(!reads.want_later());
+        assert_eq!(reads.clear(), [RequestId(1)]);
+    }
+
+    #[test]
     fn clearing_gives_every_read_back() {
         let mut reads = Reads::default();
         reads.push(RequestId(1));
@@ -98,7 +138,9 @@ mod tests {
         reads.push(RequestId(2));
         reads.next_barrier();
         reads.push(RequestId(3));
-        assert_eq!(reads.clear(), [RequestId(1), RequestId(2), RequestId(3)]);
+        reads.push_later(TimeMs::new(1), RequestId(4));
+        assert_eq!(reads.len(), 4);
+        assert_eq!(reads.clear(), [1, 2, 3, 4].map(RequestId));
         assert_eq!(reads.len(), 0);
     }
 }

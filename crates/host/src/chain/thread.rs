@@ -294,10 +294,7 @@ impl ChainThread {
                 let id = self.open(Waiting::Deliver { reply });
                 self.replica.handle_delivery(id, *delivery);
             }
-            Request::Ask { ask, reply } => {
-                let id = self.open(Waiting::Ask { ask, reply });
-                self.replica.handle_read(id);
-            }
+            Request::Ask { ask, reply } => self.take_read(ask, reply),
             Request::Owners { accounts, reply } => {
                 let ledger = self.replica.ledger();
                 let owner = |account: AccountId| ledger.account(&account)?.owner;
@@ -305,6 +302,21 @@ impl ChainThread {
                 self.answer(reply, Ok(owners));
             }
             Request::Messages { range, reply } => self.answer(reply, Ok(self.messages(range))),
+        }
+    }
+
+    /// Of an id that the clocks no longer admit, an idle chain shall not say that
+    /// it may still come.
+    fn take_read(&mut self, ask: Ask, reply: Answered<(AsOf, Found)>) {
+        let window_back_ms = self.replica.ledger().parameters().id_window_back_ms;
+        let after = match &ask {
+            Ask::Payment(id) => Some(id.time().plus_ms(window_back_ms)),
+            _ => None,
+        };
+        let request = self.open(Waiting::Ask { ask, reply });
+        match after {
+            Some(after) => self.replica.handle_read_after(request, after),
+            None => self.replica.handle_read(request),
         }
     }
 

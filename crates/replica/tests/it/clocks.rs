@@ -79,3 +79,46 @@ fn a_leader_waits_for_the_clocks_of_a_quorum() {
     assert_eq!(config(0).validator, 0);
     assert!(cluster.replica(0).ledger().header().time >= START);
 }
+
+/// Whether an id can still execute is told by block time: on an idle chain it
+/// would stand still for ever.
+#[test]
+fn an_idle_chain_moves_on_in_time_for_a_read_that_wants_it() {
+    let mut cluster = Cluster::new(3, 5);
+    cluster.commit(1);
+    for validator in cluster.validators() {
+        cluster.set_wall_skew_ms(validator, 3 * DAY_MS);
+    }
+    cluster.run(5_000);
+    let leader = cluster.await_leader().unwrap();
+    let header = |cluster: &Cluster| cluster.replica(leader).ledger().header().clone();
+    let idle = header(&cluster);
+    let read = cluster.read(leader);
+    cluster.run_until("a plain read", |cluster| cluster.replies.contains_key(&read));
+    assert_eq!(header(&cluster), idle, "which leaves the chain as it is");
+
+    let after = idle.time.plus_ms(2 * DAY_MS.unsigned_abs());
+    let read = cluster.read_after(leader, after);
+    cluster.run_until("the read", |cluster| cluster.replies.contains_key(&read));
+    assert_eq!(cluster.replies.get(&read), Some(&Reply::ReadReady));
+    let moved = header(&cluster);
+    assert!(moved.time > after, "{} is not after {after}", moved.time);
+    let read = cluster.read_after(leader, after);
+    cluster.run_until("the same again", |cluster| cluster.replies.contains_key(&read));
+    let read = cluster.read_after(leader, after.plus_ms(30 * DAY_MS.unsigned_abs()));
+    cluster.run_until("a read of the future", |cluster| cluster.replies.contains_key(&read));
+    assert_eq!(header(&cluster), moved, "neither needs a block");
+}
+
+#[test]
+fn a_read_that_waits_for_time_is_refused_by_a_leader_that_leads_no_more() {
+    let mut cluster = Cluster::new(3, 6);
+    cluster.commit(1);
+    cluster.run(1_000);
+    let leader = cluster.await_leader().unwrap();
+    let after = cluster.replica(leader).ledger().header().time;
+    cluster.isolate(leader);
+    let read = cluster.read_after(leader, after);
+    cluster.run_until("an answer", |cluster| cluster.replies.contains_key(&read));
+    assert!(matches!(cluster.replies.get(&read), Some(Reply::NotLeader { .. })));
+}

@@ -222,6 +222,10 @@ impl Cluster {
         self.request(validator, Replica::handle_read)
     }
 
+    pub fn read_after(&mut self, validator: u16, after: TimeMs) -> RequestId {
+        self.request(validator, |replica, request| replica.handle_read_after(request, after))
+    }
+
     /// Submits to whoever leads and waits for the receipts, trying again.
     pub fn commit(&mut self, number: u64) {
         for _ in 0..50 {
