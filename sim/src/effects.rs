@@ -150,6 +150,9 @@ impl Hosted {
                 .violate("replies", format!("{place} chain {chain} answers {request:?} twice"));
             return;
         };
+        if let Purpose::Later { after } = purpose {
+            return self.answered_enquiry(after, &reply, stage);
+        }
         let answer = match reply {
             Reply::Receipts { height, first_index, receipts } => {
                 let (chain, told) = (self.chain, receipts.clone());

@@ -12,7 +12,7 @@ use tributary_chain::channel::{DELIVERY_BYTES_MAX, Portion};
 use tributary_chain::{Certificate, Delivery, Header};
 use tributary_ledger::{Ledger, Outgoing};
 use tributary_replica::{Replica, RequestId};
-use tributary_types::{BlockHeight, ChainId};
+use tributary_types::{BlockHeight, ChainId, TimeMs};
 
 use crate::event::Answer;
 use crate::trace::Place;
@@ -68,6 +68,11 @@ pub enum Purpose {
         peer: ChainId,
         /// Height that was acknowledged when the question came.
         acknowledged: BlockHeight,
+    },
+    /// A state of a later block time than this.
+    Later {
+        /// That time.
+        after: TimeMs,
     },
 }
 

@@ -29,6 +29,7 @@ pub mod hosted;
 pub mod node;
 
 mod effects;
+mod enquiry;
 
 pub mod client;
 pub mod orders;

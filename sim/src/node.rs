@@ -364,7 +364,7 @@ impl Node {
     }
 
     /// Tells the time, gives one input, carries out what follows.
-    fn input(
+    pub(crate) fn input(
         &mut self,
         chain: ChainId,
         stage: &mut Stage,

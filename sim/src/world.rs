@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::check::{Surroundings, Violation, unfinished};
+use crate::check::{Surroundings, Violation, under_way, unfinished};
 use crate::client::Client;
 use crate::event::Event;
 use crate::node::Node;
@@ -241,11 +241,20 @@ impl World {
         if self.stage.healing && self.unfinished().is_none() {
             self.healed_at_us = Some(self.stage.now_us);
         }
+        if !self.stage.healing || under_way(&self.surroundings()).is_none() {
+            for node in &mut self.nodes {
+                node.enquire(&mut self.stage);
+            }
+        }
         self.stage.after(INSPECT_US, Event::Inspect);
     }
 
     fn unfinished(&self) -> Option<String> {
+        unfinished(&self.surroundings())
+    }
+
+    fn surroundings(&self) -> Surroundings<'_> {
         let Self { nodes, clients, stage, .. } = self;
-        unfinished(&Surroundings { nodes, clients, stage })
+        Surroundings { nodes, clients, stage }
     }
 }

@@ -47,9 +47,8 @@ impl Reads {
     /// Lets those reads go that block time has passed, or that it cannot pass
     /// yet because the clocks say `present`.
     pub fn release(&mut self, block_time: TimeMs, present: TimeMs) {
-        let released = self.later.extract_if(.., |(after, _)| {
-            block_time > *after || present <= *after
-        });
+        let released =
+            self.later.extract_if(.., |(after, _)| block_time > *after || present <= *after);
         self.waiting.extend(released.map(|(_, request)| request));
     }
 

@@ -1,5 +1,6 @@
 //! Once faults stop: everything that was asked for is decided, all statements
-//! are with the HF chain, every channel is empty, and all replicas are equal.
+//! are with the HF chain, every channel is empty, all replicas are equal, and
+//! what is too late is known to be.
 
 use std::collections::BTreeMap;
 
@@ -22,10 +23,13 @@ pub struct Surroundings<'a> {
 /// What is still to be done; nothing if all is well.
 #[must_use]
 pub fn unfinished(world: &Surroundings<'_>) -> Option<String> {
-    undecided(world)
-        .or_else(|| unequal(world))
-        .or_else(|| unsettled(world))
-        .or_else(|| unanswered(world))
+    under_way(world).or_else(|| standing_still(world)).or_else(|| unanswered(world))
+}
+
+/// What keeps some chain from being idle.
+#[must_use]
+pub fn under_way(world: &Surroundings<'_>) -> Option<String> {
+    undecided(world).or_else(|| unequal(world)).or_else(|| unsettled(world))
 }
 
 fn undecided(world: &Surroundings<'_>) -> Option<String> {
@@ -85,6 +89,13 @@ fn unsettled(world: &Surroundings<'_>) -> Option<String> {
         }
     }
     None
+}
+
+/// Whoever asked an idle chain for what lies behind its time was told.
+fn standing_still(world: &Surroundings<'_>) -> Option<String> {
+    let chains = world.nodes.iter().flat_map(|node| node.hosted.keys().copied());
+    let still = chains.into_iter().find(|chain| !world.stage.checks.has_moved_on(*chain));
+    still.map(|chain| format!("chain {chain} stands still in time"))
 }
 
 /// Every request of a replica was answered.

@@ -37,7 +37,7 @@ use crate::prng::Prng;
 use crate::scenario::Scenario;
 
 pub use acknowledged::Told;
-pub use liveness::{Surroundings, unfinished};
+pub use liveness::{Surroundings, under_way, unfinished};
 
 /// Every promise that is checked, with where it is made.
 pub const CHECKERS: [(&str, &str); 17] = [
@@ -57,7 +57,7 @@ pub const CHECKERS: [(&str, &str); 17] = [
     ("reads", "a read sees all that was acknowledged before it"),
     ("bounds", "queues, logs and outboxes stay within their named limits"),
     ("restart", "a process starts again from whatever a crash left; damage is noticed"),
-    ("liveness", "after the faults everything is decided, settled, received and equal"),
+    ("liveness", "after the faults all is decided, settled, received and equal, and time moves on"),
 ];
 
 /// A promise that was broken.
@@ -99,6 +99,8 @@ pub struct Checks {
     time: time::Time,
     auditor: Auditor,
     cluster: Hash,
+    /// Chains that were idle after the faults and moved on in time for a read.
+    moved_on: BTreeSet<ChainId>,
     /// Nodes whose stored bytes were changed, with the chain.
     damaged: BTreeSet<(u16, ChainId)>,
     /// Blocks that were executed, over all chains.
@@ -127,6 +129,7 @@ impl Checks {
             time: time::Time::new(scenario),
             auditor: Auditor::new(cluster, &Prng::new(scenario.seed))?,
             cluster: cluster.hash,
+            moved_on: BTreeSet::new(),
             damaged: BTreeSet::new(),
             blocks: 0,
         })
@@ -249,6 +252,18 @@ impl Checks {
                 format!("chain {chain}: a read sees height {height}, told was {acknowledged}");
             self.violate("reads", text);
         }
+    }
+
+    /// A read that wanted a later block time than a chain had is answered with
+    /// one, after the faults.
+    pub fn moved_on(&mut self, chain: ChainId) {
+        self.moved_on.insert(chain);
+    }
+
+    /// Whether such a read was answered.
+    #[must_use]
+    pub fn has_moved_on(&self, chain: ChainId) -> bool {
+        self.moved_on.contains(&chain)
     }
 
     /// A node sends bytes to another validator.
