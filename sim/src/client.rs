@@ -75,7 +75,8 @@ impl Client {
 
     /// Time to think and to ask.
     pub fn due(&mut self, stage: &mut Stage) {
-        if !stage.healing && self.open.len() < OPEN_ORDERS_MAX {
+        let sleeps = stage.scenario.sleep.is_some_and(|sleep| sleep.lasts_at(stage.now_us / 1_000));
+        if !stage.healing && !sleeps && self.open.len() < OPEN_ORDERS_MAX {
             for order in self.workload.think(stage) {
                 self.open.insert(order, Progress { next_us: stage.now_us, ..Progress::default() });
             }

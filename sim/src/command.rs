@@ -38,7 +38,7 @@ struct Args {
     /// Draw topologies of all sizes, down to one replica and up to six chains.
     #[arg(long)]
     wide: bool,
-    /// Let some runs last many virtual minutes.
+    /// Let some runs last many virtual minutes, and front-ends pause in some.
     #[arg(long)]
     long: bool,
     /// Print everything that happens.

@@ -11,6 +11,9 @@ use crate::profile::Profile;
 const LONG: Chance = Chance::percent(10);
 /// How much longer than others these are.
 const LONG_TIMES: u64 = 15;
+/// How many of the long runs, and of the others beside them, have hours in which
+/// nobody asks for anything.
+const SLEEPY: [Chance; 2] = [Chance::percent(90), Chance::percent(30)];
 
 /// Everything that fixes a run, beside the commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +52,26 @@ pub struct Scenario {
     pub merchants: u64,
     /// Mean time between two of a front-end's decisions to ask for something.
     pub order_every_ms: u64,
+    /// When front-ends ask for nothing new, if ever.
+    pub sleep: Option<Sleep>,
+}
+
+/// Front-ends ask for a while, then for nothing: chains stand idle, and what
+/// they know of late things goes by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sleep {
+    /// How long they ask.
+    pub awake_ms: u64,
+    /// How long they then do not.
+    pub asleep_ms: u64,
+}
+
+impl Sleep {
+    /// Whether front-ends ask for nothing new at this moment.
+    #[must_use]
+    pub const fn lasts_at(&self, now_ms: u64) -> bool {
+        now_ms % (self.awake_ms + self.asleep_ms) >= self.awake_ms
+    }
 }
 
 /// What the command line fixes; the rest is drawn.
@@ -66,7 +89,8 @@ pub struct Given {
     pub faulty_ms: Option<u64>,
     /// Topologies of all sizes, not only of three chains of three and more.
     pub wide: bool,
-    /// Some runs of many virtual minutes: windows pass, logs are cut many times.
+    /// Some runs of many virtual minutes, most of them with pauses: windows pass,
+    /// logs are cut many times, chains stand idle.
     pub long: bool,
 }
 
@@ -89,6 +113,8 @@ impl Scenario {
         let mut load = root.fork("load");
         let is_long = given.long && root.fork("length").happens(LONG);
         let times = if is_long { LONG_TIMES } else { 1 };
+        let mut sleep = root.fork("sleep");
+        let sleeps = given.long && sleep.happens(SLEEPY[usize::from(!is_long)]);
         Self {
             seed,
             chains: chains.max(2),
@@ -107,6 +133,10 @@ impl Scenario {
             users: load.between(3, 8),
             merchants: load.between(1, 4),
             order_every_ms: load.between(40, 400),
+            sleep: sleeps.then(|| Sleep {
+                awake_ms: sleep.between(2, 20) * 1_000,
+                asleep_ms: sleep.between(5, 90) * 1_000,
+            }),
         }
     }
 

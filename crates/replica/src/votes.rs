@@ -78,15 +78,17 @@ impl Votes {
         }
     }
 
-    /// Signs a header that was executed just now, unless it is known to be
-    /// certified; the vote is to be sent to all.
+    /// Signs a header that was executed just now; the vote is to be sent to all,
+    /// unless the header is known to be certified. The vote for the last such
+    /// header is kept: a peer may lack it, and no later header may come.
     pub fn executed(&mut self, header: &Header, hash: Hash) -> (Option<HeaderVote>, Tallied) {
         self.executed = header.height;
         let lowest = BlockHeight::new(header.height.get().saturating_sub(HEIGHTS_KEPT));
         while self.heights.first_key_value().is_some_and(|(height, _)| *height < lowest) {
             self.heights.pop_first();
         }
-        if header.height <= self.last_certified() {
+        let certified = self.last_certified();
+        if header.height < certified {
             return (None, Tallied::Open);
         }
         let vote = Vote::sign(self.validator, &self.key, &hash);
@@ -95,6 +97,10 @@ impl Votes {
         height.executed = Some((header.clone(), hash));
         height.own = Some(own);
         height.votes.insert(self.validator, (hash, vote));
+        if header.height == certified {
+            height.certified = true;
+            return (None, Tallied::Open);
+        }
         (Some(own), self.tally(header.height))
     }
 
@@ -302,6 +308,24 @@ mod tests {
         assert_eq!(resent.iter().map(|vote| vote.height.get()).collect::<Vec<_>>(), [2, 3]);
         votes.received(&vote(2, &header(2, 0))).unwrap();
         assert_eq!(votes.certified_through(), BlockHeight::new(3));
+    }
+
+    /// Found by the seed 685 of `sim-fast --long`: with the third dead, the peer
+    /// had no certificate until the next block, and an idle chain has none.
+    #[test]
+    fn a_restarted_validator_votes_again_for_the_last_header_it_knows_certified() {
+        let mut before = votes(3);
+        execute(&mut before, &header(1, 0));
+        before.received(&vote(1, &header(1, 0))).unwrap();
+        let certified = before.last_certificate().cloned();
+        let keys = (0..3).map(|validator| key(validator).public()).collect();
+        let set = ValidatorSet::new(0, keys).unwrap();
+        let mut votes = Votes::new(set, 0, key(0), BlockHeight::new(0), certified);
+        let (own, tallied) = votes.executed(&header(1, 0), hash(&header(1, 0)));
+        assert!(own.is_none() && matches!(tallied, Tallied::Open), "nothing new to tell");
+        let resent = votes.votes_for(1, BlockHeight::new(0));
+        assert_eq!(resent, [vote(0, &header(1, 0))]);
+        assert_eq!(votes.certified_through(), BlockHeight::new(1));
     }
 
     #[test]
