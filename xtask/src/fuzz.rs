@@ -30,9 +30,19 @@ pub struct Options {
     /// Only this target; may be given more than once
     #[arg(long = "target", value_name = "NAME")]
     targets: Vec<String>,
+    #[command(flatten)]
+    length: Length,
+}
+
+/// How long one target is fuzzed: until one of the two is reached.
+#[derive(Args)]
+struct Length {
     /// Minutes for each target
     #[arg(long, default_value_t = 1.0)]
     minutes: f64,
+    /// Executions of each target after which it is enough
+    #[arg(long, value_name = "NUMBER")]
+    executions: Option<u64>,
 }
 
 /// The triple is named so that build scripts stay without instrumentation.
@@ -82,7 +92,7 @@ pub fn run(options: &Options) -> Result<()> {
     for (name, bytes_max) in &targets {
         let samples = folder.join("samples").join(name);
         command::run(command::program(&plain).args(["samples", name]).arg(&samples))?;
-        let summary = fuzz(&engine, &folder, name, bytes_max, options.minutes)?;
+        let summary = fuzz(&engine, &folder, name, bytes_max, &options.length)?;
         println!(
             "{name:<16}{:>13}{:>10}{:>8}{:>9}{:>8}",
             summary.executions, summary.per_second, summary.edges, summary.features, summary.inputs
@@ -140,7 +150,7 @@ fn fuzz(
     folder: &Path,
     name: &str,
     bytes_max: &str,
-    minutes: f64,
+    length: &Length,
 ) -> Result<Summary> {
     let (found, broken) = (folder.join("found").join(name), folder.join("broken"));
     for made in [&found, &broken] {
@@ -154,7 +164,8 @@ fn fuzz(
     }
     command
         .arg(format!("-artifact_prefix={}/{name}-", broken.display()))
-        .arg(format!("-max_total_time={:.0}", (minutes * 60.0).ceil()))
+        .args(length.executions.map(|number| format!("-runs={number}")))
+        .arg(format!("-max_total_time={:.0}", (length.minutes * 60.0).ceil()))
         .arg(format!("-max_len={bytes_max}"))
         .arg(format!("-timeout={INPUT_SECONDS_MAX}"))
         .arg(format!("-rss_limit_mb={MEMORY_MB_MAX}"))
