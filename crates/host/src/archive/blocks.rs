@@ -12,7 +12,7 @@ use tributary_wire::node::ArchivedBlock;
 
 use crate::archive::block::Block;
 use crate::archive::cache::BlockCache;
-use crate::archive::spans::{IdSpan, IdSpans};
+use crate::archive::id_times::{IdTimes, KnownTimes};
 use crate::archive::verify;
 
 /// One chain's readers share one of these. Blocks appear in it when they are
@@ -23,7 +23,7 @@ pub struct BlockReader {
     store: Arc<dyn BlockStore>,
     waiting: Mutex<Waiting>,
     cache: Mutex<BlockCache>,
-    spans: Mutex<IdSpans>,
+    id_times: Mutex<KnownTimes>,
 }
 
 #[derive(Default)]
@@ -43,7 +43,7 @@ impl BlockReader {
     #[must_use]
     pub fn new(chain: ChainId, store: Arc<dyn BlockStore>, cached_payments_max: usize) -> Self {
         let cache = Mutex::new(BlockCache::new(cached_payments_max));
-        Self { chain, store, waiting: Mutex::default(), cache, spans: Mutex::default() }
+        Self { chain, store, waiting: Mutex::default(), cache, id_times: Mutex::default() }
     }
 
     /// The chain.
@@ -73,14 +73,14 @@ impl BlockReader {
     }
 
     /// Remembers how old the ids of the block at a height are.
-    pub fn note_ids(&self, height: BlockHeight, span: IdSpan) {
-        lock(&self.spans).note(height, span);
+    pub fn note_ids(&self, height: BlockHeight, times: IdTimes) {
+        lock(&self.id_times).note(height, times);
     }
 
     /// Whether the block at a height can hold an outcome of `id`, as far as is
     /// known without reading it.
     pub fn may_hold(&self, height: BlockHeight, id: &PaymentId) -> bool {
-        lock(&self.spans).may_hold(height, id)
+        lock(&self.id_times).may_hold(height, id)
     }
 
     /// The decoded block at a height, if this replica has it. One that a

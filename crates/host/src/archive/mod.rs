@@ -13,9 +13,9 @@ pub mod blocks;
 pub mod cache;
 pub mod gaps;
 pub mod history;
+pub mod id_times;
 pub mod missing;
 pub mod search;
-pub mod spans;
 pub mod verify;
 
 use std::sync::Arc;
@@ -30,7 +30,7 @@ use tributary_replica::store::{
 use tributary_types::Encode as _;
 
 use crate::archive::blocks::BlockReader;
-use crate::archive::spans::IdSpan;
+use crate::archive::id_times::IdTimes;
 use crate::chain::Completion;
 use crate::measure;
 
@@ -117,11 +117,11 @@ fn put_blocks(
     for (reader, block) in gathered.drain(..) {
         let height = block.header.height;
         reader.block_is_stored(height);
-        let span = IdSpan::of_executed(&block).map_err(|error| StorageFault::Corrupt {
+        let times = IdTimes::of_executed(&block).map_err(|error| StorageFault::Corrupt {
             what: format!("executed block {height} of chain {}", reader.chain()),
             reason: error.to_string(),
         })?;
-        reader.note_ids(height, span);
+        reader.note_ids(height, times);
     }
     Ok(())
 }

@@ -8,8 +8,8 @@
 //!
 //! The worst case is an id that the chain knows nothing of: nothing ends its
 //! search before the window does. Blocks whose ids are known to be of other
-//! times ([`crate::archive::spans`]) are passed over without being read. The
-//! first search of a window after a restart knows no spans and reads it all: 11
+//! times ([`crate::archive::id_times`]) are passed over without being read. The
+//! first search of a window after a restart knows no times and reads it all: 11
 //! minutes of 10,000 payments a second are 1 GiB, about 3 s at the 350 MiB/s
 //! that storage's example `archive` measures. What a search has read it notes,
 //! so one that is given up is shorter when it is asked for again.
@@ -22,7 +22,7 @@ use tributary_types::{BlockHeight, OutcomeCode, PaymentId, Position, TimeMs};
 use crate::archive::block::Block;
 use crate::archive::blocks::BlockReader;
 use crate::archive::history::ReadError;
-use crate::archive::spans::IdSpan;
+use crate::archive::id_times::IdTimes;
 
 /// How far an id's time may lie from the time of the block that executes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,7 +136,7 @@ impl<'a> Search<'a> {
         let occurs = self.finder.find(&stored.body).is_some()
             || self.finder.find(&stored.outcomes).is_some();
         let block = Block::decode(&stored)?;
-        self.reader.note_ids(height, IdSpan::of(&block));
+        self.reader.note_ids(height, IdTimes::of(&block));
         Ok(if occurs { self.hit_in(&block) } else { None })
     }
 

@@ -1,10 +1,11 @@
-//! Which blocks can hold an id, told by time: the span of the times in the ids
-//! of a block's outcomes, late ones included.
+//! Which blocks can hold an id, told by the times in the ids of a block's
+//! outcomes, late ones included.
 //!
 //! Ids are made shortly before they execute, so all but a few blocks of a window
-//! are ruled out without being read. Spans are noted when a block is put and
-//! when a search has read one, are kept in memory only, and bounded: a block
-//! whose span is not known has to be read.
+//! are ruled out without being read; the few that are submitted again much later
+//! do not spoil that, since a block's times are kept as several spans. They are
+//! noted when a block is put and when a search has read one, are kept in memory
+//! only, and bounded: a block whose times are not known has to be read.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -21,32 +22,68 @@ use tributary_types::{
 
 use crate::archive::block::Block;
 
-/// Spans kept of one chain, about 3 MiB: the 11 minutes of the default window
-/// at 90 blocks a second.
-pub const SPANS_MAX: usize = 65_536;
+/// Blocks of one chain whose times are kept, about 6 MiB: the 11 minutes of the
+/// default window at 90 blocks a second.
+pub const BLOCKS_MAX: usize = 65_536;
+/// Spans kept of one block; times that are further apart than that allows share
+/// one.
+const SPANS_MAX: usize = 4;
+/// Times this close to a span belong to it.
+const NEAR_MS_MAX: u64 = 1_000;
 
-/// From the oldest to the newest id of a block; the other way round if there
-/// are none.
+/// The times in the ids of one block: within some spans, and nowhere else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct IdSpan {
+pub struct IdTimes {
+    spans: [IdSpan; SPANS_MAX],
+}
+
+/// From the oldest to the newest; the other way round if there are none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct IdSpan {
     oldest: TimeMs,
     newest: TimeMs,
 }
 
 impl IdSpan {
-    const NOTHING: Self = Self { oldest: TimeMs::new(u64::MAX), newest: TimeMs::new(0) };
+    const EMPTY: Self = Self { oldest: TimeMs::new(u64::MAX), newest: TimeMs::new(0) };
+
+    const fn is_empty(self) -> bool {
+        self.oldest.get() > self.newest.get()
+    }
+
+    fn holds(self, time: TimeMs) -> bool {
+        (self.oldest..=self.newest).contains(&time)
+    }
+
+    /// How far a time lies outside; nothing is near an empty span, which is
+    /// taken before one that is far.
+    const fn distance_ms(self, time: TimeMs) -> u64 {
+        if self.is_empty() {
+            return NEAR_MS_MAX + 1;
+        }
+        self.oldest.since_ms(time) + time.since_ms(self.newest)
+    }
+
+    fn widen(&mut self, time: TimeMs) {
+        self.oldest = self.oldest.min(time);
+        self.newest = self.newest.max(time);
+    }
+}
+
+impl IdTimes {
+    const NONE: Self = Self { spans: [IdSpan::EMPTY; SPANS_MAX] };
 
     /// Of a decoded block.
     #[must_use]
     pub fn of(block: &Block) -> Self {
-        let mut span = Self::NOTHING;
+        let mut times = Self::NONE;
         for (subject, _) in block.outcomes.iter(&block.body) {
             match subject {
-                Subject::Payment(record) => span.add(record.id_bytes()),
-                Subject::Operation(operation) => span.add(operation.id.as_bytes()),
+                Subject::Payment(record) => times.add(record.id_bytes()),
+                Subject::Operation(operation) => times.add(operation.id.as_bytes()),
             }
         }
-        span
+        times
     }
 
     /// Of a block that was just executed: a walk over the bytes of its body
@@ -55,16 +92,16 @@ impl IdSpan {
     /// # Errors
     /// [`DecodeError`] if the bytes are no body.
     pub fn of_executed(block: &ExecutedBlock) -> Result<Self, DecodeError> {
-        let mut span = Self::NOTHING;
+        let mut times = Self::NONE;
         let mut reader = Reader::new(&block.body);
         decode_list::<ClockReport>(&mut reader, "clock reports", VALIDATORS_MAX)?;
         decode_list::<Delivery>(&mut reader, "deliveries", BODY_DELIVERIES_MAX)?;
         for _ in 0..reader.count("batches", BODY_BATCHES_MAX, Batch::BYTES_MIN)? {
-            span.add_batch(&mut reader)?;
+            times.add_batch(&mut reader)?;
         }
         reader.finish()?;
-        block.outcomes.late.iter().for_each(|(record, _)| span.add(record.id_bytes()));
-        Ok(span)
+        block.outcomes.late.iter().for_each(|(record, _)| times.add(record.id_bytes()));
+        Ok(times)
     }
 
     /// Passes over the canonical bytes of a [`Batch`].
@@ -87,32 +124,38 @@ impl IdSpan {
     fn add(&mut self, id: &[u8; 16]) {
         let [a, b, c, d, e, f, ..] = *id;
         let time = TimeMs::new(u64::from_be_bytes([0, 0, a, b, c, d, e, f]));
-        self.oldest = self.oldest.min(time);
-        self.newest = self.newest.max(time);
+        if let Some(near) = self.spans.iter_mut().find(|span| span.distance_ms(time) <= NEAR_MS_MAX)
+        {
+            near.widen(time);
+        } else if let Some(nearest) =
+            self.spans.iter_mut().min_by_key(|span| span.distance_ms(time))
+        {
+            nearest.widen(time);
+        }
     }
 
-    fn holds(self, time: TimeMs) -> bool {
-        (self.oldest..=self.newest).contains(&time)
+    fn may_hold(&self, time: TimeMs) -> bool {
+        self.spans.iter().any(|span| span.holds(time))
     }
 }
 
-/// The spans of some blocks of one chain. What was noted first leaves first.
+/// The times of some blocks of one chain. What was noted first leaves first.
 #[derive(Debug, Default)]
-pub struct IdSpans {
-    spans: BTreeMap<BlockHeight, IdSpan>,
+pub struct KnownTimes {
+    by_height: BTreeMap<BlockHeight, IdTimes>,
     order: VecDeque<BlockHeight>,
 }
 
-impl IdSpans {
+impl KnownTimes {
     /// Notes the ids of the block at a height.
-    pub fn note(&mut self, height: BlockHeight, span: IdSpan) {
-        if self.spans.insert(height, span).is_some() {
+    pub fn note(&mut self, height: BlockHeight, times: IdTimes) {
+        if self.by_height.insert(height, times).is_some() {
             return;
         }
         self.order.push_back(height);
-        while self.order.len() > SPANS_MAX {
+        while self.order.len() > BLOCKS_MAX {
             if let Some(oldest) = self.order.pop_front() {
-                self.spans.remove(&oldest);
+                self.by_height.remove(&oldest);
             }
         }
     }
@@ -121,7 +164,7 @@ impl IdSpans {
     /// known.
     #[must_use]
     pub fn may_hold(&self, height: BlockHeight, id: &PaymentId) -> bool {
-        self.spans.get(&height).is_none_or(|span| span.holds(id.time()))
+        self.by_height.get(&height).is_none_or(|times| times.may_hold(id.time()))
     }
 }
 
@@ -147,38 +190,55 @@ mod tests {
     }
 
     #[test]
-    fn a_block_holds_ids_from_its_oldest_to_its_newest_and_none_if_it_has_none() {
-        let mut spans = IdSpans::default();
-        let check = |spans: &IdSpans, height, times: &[u64], expected| {
+    fn a_block_holds_ids_between_near_ones_and_none_if_it_has_none() {
+        let mut known = KnownTimes::default();
+        let check = |known: &KnownTimes, height, times: &[u64], expected| {
             for time in times {
-                let found = spans.may_hold(BlockHeight::new(height), &id(*time));
+                let found = known.may_hold(BlockHeight::new(height), &id(*time));
                 assert_eq!(found, expected, "block {height}, id of {time}");
             }
         };
-        check(&spans, 1, &[0, 1_000], true);
+        check(&known, 1, &[0, 1_000], true);
         for block in
             [block(1, &[1_000, 1_003], &[]), block(2, &[1_000], &[400]), block(3, &[], &[])]
         {
-            spans.note(block.header.height, IdSpan::of(&block));
+            known.note(block.header.height, IdTimes::of(&block));
         }
-        check(&spans, 1, &[1_000, 1_001, 1_003], true);
-        check(&spans, 1, &[0, 999, 1_004], false);
-        check(&spans, 2, &[400, 700, 1_000], true);
-        check(&spans, 2, &[399, 1_001], false);
-        check(&spans, 3, &[0, 1_000], false);
+        check(&known, 1, &[1_000, 1_001, 1_003], true);
+        check(&known, 1, &[0, 999, 1_004], false);
+        check(&known, 2, &[400, 700, 1_000], true);
+        check(&known, 2, &[399, 1_001], false);
+        check(&known, 3, &[0, 1_000], false);
+    }
+
+    #[test]
+    fn an_id_that_came_late_does_not_claim_the_time_between() {
+        let late: Vec<u64> = (1..=3).map(|minute| minute * 60_000).collect();
+        let times = IdTimes::of(&block(1, &[600_000, 600_500, 599_100], &late));
+        let may_hold = |time| times.may_hold(TimeMs::new(time));
+        assert!([599_100, 600_250, 60_000, 120_000, 180_000].into_iter().all(may_hold));
+        assert!(![59_999, 60_001, 300_000, 599_099, 600_501].into_iter().any(may_hold));
+    }
+
+    #[test]
+    fn more_times_than_spans_are_all_held() {
+        let all: Vec<u64> = (1..=9).map(|minute| minute * minute * 60_000).collect();
+        let times = IdTimes::of(&block(1, &all, &[]));
+        assert!(all.iter().all(|time| times.may_hold(TimeMs::new(*time))));
+        assert!(!times.may_hold(TimeMs::new(0)));
     }
 
     #[test]
     fn what_was_noted_first_leaves_first() {
-        let mut spans = IdSpans::default();
-        let span = IdSpan::of(&block(1, &[1_000], &[]));
-        let last = SPANS_MAX as u64 + 2;
+        let mut known = KnownTimes::default();
+        let times = IdTimes::of(&block(1, &[1_000], &[]));
+        let last = BLOCKS_MAX as u64 + 2;
         for height in 1..=last {
-            spans.note(BlockHeight::new(height), span);
-            spans.note(BlockHeight::new(height), span);
+            known.note(BlockHeight::new(height), times);
+            known.note(BlockHeight::new(height), times);
         }
-        assert_eq!((spans.spans.len(), spans.order.len()), (SPANS_MAX, SPANS_MAX));
-        let may_hold = |height| spans.may_hold(BlockHeight::new(height), &id(5));
+        assert_eq!((known.by_height.len(), known.order.len()), (BLOCKS_MAX, BLOCKS_MAX));
+        let may_hold = |height| known.may_hold(BlockHeight::new(height), &id(5));
         assert_eq!([1, 2, 3, last].map(may_hold), [true, true, false, false]);
     }
 
@@ -222,9 +282,9 @@ mod tests {
                 outcomes: outcomes.clone(),
             };
             let decoded = Block::new(header, body, outcomes).unwrap();
-            assert_eq!(IdSpan::of_executed(&executed), Ok(IdSpan::of(&decoded)));
+            assert_eq!(IdTimes::of_executed(&executed), Ok(IdTimes::of(&decoded)));
             executed.body.push(0);
-            assert_eq!(IdSpan::of_executed(&executed), Err(DecodeError::Trailing(1)));
+            assert_eq!(IdTimes::of_executed(&executed), Err(DecodeError::Trailing(1)));
         };
         check(&[], &[], &[]);
         check(&[7, 1_500], &[1_000, 1_003, 999], &[]);
