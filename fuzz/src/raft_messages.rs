@@ -1,7 +1,10 @@
 //! What replicas of one chain say to each other: one value, one encoding.
 
+use tributary_chain::Certificate;
 use tributary_chain::certificate::Vote;
-use tributary_replica::{ClockNotice, Farewell, HeaderVote, PeerMessage, RaftMessage};
+use tributary_replica::{
+    CertifiedHeader, ClockNotice, Farewell, HeaderVote, PeerMessage, RaftMessage,
+};
 use tributary_types::codec::decode_exact;
 use tributary_types::{Encode, Hash};
 
@@ -28,6 +31,8 @@ pub(crate) fn samples() -> Vec<Vec<u8>> {
     let clock = ClockNotice { wall: header.time, certified_through: height };
     samples.push(PeerMessage::Clock(clock).to_bytes());
     samples.push(PeerMessage::Farewell(Farewell).to_bytes());
+    let (header, certificate) = (header.clone(), Certificate { votes: vec![vote] });
+    samples.push(PeerMessage::Certified(CertifiedHeader { header, certificate }).to_bytes());
     samples.extend(snapshot());
     samples
 }

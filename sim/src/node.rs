@@ -224,7 +224,7 @@ impl Node {
             }
             return;
         };
-        if garbled && !matches!(message, PeerMessage::Vote(_)) {
+        if garbled && !matches!(message, PeerMessage::Vote(_) | PeerMessage::Certified(_)) {
             return;
         }
         self.input(chain, stage, |hosted, stage| {

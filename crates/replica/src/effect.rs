@@ -211,6 +211,14 @@ pub enum PeerError {
         /// Why.
         error: CertificateError,
     },
+    /// A certificate does not hold for the header beside it.
+    #[error("certificate of height {height}: {error}")]
+    Certificate {
+        /// Of which height.
+        height: BlockHeight,
+        /// Why.
+        error: CertificateError,
+    },
     /// A snapshot's pages, header or certificate do not fit.
     #[error("snapshot at height {height}: {reason}")]
     Snapshot {

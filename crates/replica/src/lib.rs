@@ -59,7 +59,7 @@ pub use effect::{
     Effect, ExecutedBlock, Fatality, Now, PeerError, ReplicaStatus, Reply, RequestId,
 };
 pub use lead::{ITEM_BYTES_MAX, RETRY_AFTER_MS};
-pub use peer::{ClockNotice, Farewell, HeaderVote, PeerMessage, SnapshotMessage};
+pub use peer::{CertifiedHeader, ClockNotice, Farewell, HeaderVote, PeerMessage, SnapshotMessage};
 pub use raft_codec::RaftMessage;
 pub use replica::Replica;
 pub use validators::CLOCK_INTERVAL_MS;

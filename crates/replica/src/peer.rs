@@ -28,6 +28,8 @@ pub enum PeerMessage {
     Snapshot(Box<SnapshotMessage>),
     /// A validator stops in order.
     Farewell(Farewell),
+    /// A header that the receiver may have executed and lacks votes for.
+    Certified(CertifiedHeader),
 }
 canonical_enum!(PeerMessage, "peer message", {
     1 => Raft(RaftMessage),
@@ -35,6 +37,7 @@ canonical_enum!(PeerMessage, "peer message", {
     3 => Clock(ClockNotice),
     4 => Snapshot(Box<SnapshotMessage>),
     5 => Farewell(Farewell),
+    6 => Certified(CertifiedHeader),
 });
 
 /// A validator stops: it takes no leadership over and votes no more, until it
@@ -65,13 +68,26 @@ pub struct HeaderVote {
 }
 canonical!(HeaderVote { height: BlockHeight, header_hash: Hash, vote: Vote });
 
+/// The highest header that the sender knows to be certified. Whoever was carried
+/// over that height by a snapshot has no vote of its own to give, and the other
+/// votes may be of a liar or of one who is gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertifiedHeader {
+    /// The header.
+    pub header: Header,
+    /// The signatures of a quorum.
+    pub certificate: Certificate,
+}
+canonical!(CertifiedHeader { header: Header, certificate: Certificate });
+
 /// What a validator tells its peers at a steady pace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClockNotice {
     /// Its wall clock.
     pub wall: TimeMs,
     /// Up to here it needs no votes: everything executed is certified, or too
-    /// old to be asked for. Peers answer with their votes above it.
+    /// old to be asked for. Peers answer with their votes above it, and with the
+    /// last certificate that they have.
     pub certified_through: BlockHeight,
 }
 canonical!(ClockNotice { wall: TimeMs, certified_through: BlockHeight });
@@ -143,7 +159,7 @@ mod tests {
         RaftMessage(Message { msg_type, to: 1, from: 2, term: 3, commit: 4, ..Message::default() })
     }
 
-    fn samples() -> [PeerMessage; 6] {
+    fn samples() -> [PeerMessage; 7] {
         let height = BlockHeight::new(2);
         let header_hash = header().hash(&Hash::ZERO);
         let page = Page { key: PageKey { section: 1, number: 2 }, bytes: vec![3; 100] };
@@ -157,6 +173,10 @@ mod tests {
             PeerMessage::Clock(ClockNotice { wall: TimeMs::new(5), certified_through: height }),
             snapshot(None),
             snapshot(Some(Certificate { votes: vec![vote()] })),
+            PeerMessage::Certified(CertifiedHeader {
+                header: header(),
+                certificate: Certificate { votes: vec![vote()] },
+            }),
             PeerMessage::Farewell(Farewell),
         ]
     }

@@ -1,14 +1,15 @@
 //! What passes between validators beside consensus, and who may say what.
 //!
 //! Votes go to those who may still need them; a validator that lacks one says
-//! so by its clock notice and gets it again.
+//! so by its clock notice and gets it again, with the last certificate that its
+//! peer has.
 
 use raft::eraftpb::Message;
 use tributary_chain::Header;
 
 use crate::effect::{Effect, Now, PeerError};
 use crate::engine::raft_id;
-use crate::peer::{ClockNotice, Farewell, HeaderVote, PeerMessage};
+use crate::peer::{CertifiedHeader, ClockNotice, Farewell, HeaderVote, PeerMessage};
 use crate::raft_codec::RaftMessage;
 use crate::replica::Replica;
 use crate::votes::Tallied;
@@ -46,6 +47,7 @@ impl Replica {
             PeerMessage::Farewell(Farewell) => {
                 self.gone.insert(from);
             }
+            PeerMessage::Certified(message) => self.receive_certificate(message)?,
         }
         self.drive();
         Ok(())
@@ -86,6 +88,16 @@ impl Replica {
         Ok(())
     }
 
+    fn receive_certificate(&mut self, message: CertifiedHeader) -> Result<(), PeerError> {
+        let height = message.header.height;
+        let tallied = self
+            .votes
+            .certified_elsewhere(&self.cluster, message)
+            .map_err(|error| PeerError::Certificate { height, error })?;
+        self.act_on(tallied);
+        Ok(())
+    }
+
     fn receive_notice(&mut self, from: u16, notice: ClockNotice) {
         self.gone.remove(&from);
         if let Some(now) = self.now {
@@ -93,6 +105,9 @@ impl Replica {
         }
         for vote in self.votes.votes_for(from, notice.certified_through) {
             self.emit(Effect::Send { to: from, message: PeerMessage::Vote(vote) });
+        }
+        if let Some(certified) = self.votes.certificate_above(notice.certified_through) {
+            self.emit(Effect::Send { to: from, message: PeerMessage::Certified(certified) });
         }
     }
 

@@ -13,7 +13,7 @@ use tributary_chain::{Certificate, CertificateError, Header, ValidatorSet};
 use tributary_types::{BlockHeight, Hash, SigningKey};
 
 use crate::effect::Fatality;
-use crate::peer::HeaderVote;
+use crate::peer::{CertifiedHeader, HeaderVote};
 
 /// Heights behind the last executed one whose votes are kept.
 pub(crate) const HEIGHTS_KEPT: u64 = 1_024;
@@ -78,17 +78,15 @@ impl Votes {
         }
     }
 
-    /// Signs a header that was executed just now; the vote is to be sent to all,
-    /// unless the header is known to be certified. The vote for the last such
-    /// header is kept: a peer may lack it, and no later header may come.
+    /// Signs a header that was executed just now, unless it is known to be
+    /// certified; the vote is to be sent to all.
     pub fn executed(&mut self, header: &Header, hash: Hash) -> (Option<HeaderVote>, Tallied) {
         self.executed = header.height;
         let lowest = BlockHeight::new(header.height.get().saturating_sub(HEIGHTS_KEPT));
         while self.heights.first_key_value().is_some_and(|(height, _)| *height < lowest) {
             self.heights.pop_first();
         }
-        let certified = self.last_certified();
-        if header.height < certified {
+        if header.height <= self.last_certified() {
             return (None, Tallied::Open);
         }
         let vote = Vote::sign(self.validator, &self.key, &hash);
@@ -97,10 +95,6 @@ impl Votes {
         height.executed = Some((header.clone(), hash));
         height.own = Some(own);
         height.votes.insert(self.validator, (hash, vote));
-        if header.height == certified {
-            height.certified = true;
-            return (None, Tallied::Open);
-        }
         (Some(own), self.tally(header.height))
     }
 
@@ -125,6 +119,29 @@ impl Votes {
         let found = self.heights.entry(message.height).or_default();
         found.votes.insert(message.vote.validator, (message.header_hash, message.vote));
         Ok(self.tally(message.height))
+    }
+
+    /// A header that a peer says is certified.
+    ///
+    /// # Errors
+    /// [`CertificateError`] if the certificate does not hold.
+    pub fn certified_elsewhere(
+        &mut self,
+        cluster: &Hash,
+        message: CertifiedHeader,
+    ) -> Result<Tallied, CertificateError> {
+        let CertifiedHeader { header, certificate } = message;
+        let height = self.heights.get(&header.height).filter(|height| !height.certified);
+        let Some((executed, own)) = height.and_then(|height| height.executed.clone()) else {
+            return Ok(Tallied::Open);
+        };
+        certificate.verify(cluster, &header, &self.set)?;
+        if executed == header {
+            return Ok(self.certify(header, certificate));
+        }
+        let (height, other) = (header.height, header.hash(cluster));
+        let votes = certificate.votes;
+        Ok(Tallied::Diverged(Fatality::Diverged { height, own, other, votes }))
     }
 
     /// Takes over a state that others executed.
@@ -168,9 +185,16 @@ impl Votes {
         votes
     }
 
+    /// The last certified header, unless a peer says that it needs no votes for
+    /// it.
+    pub fn certificate_above(&self, through: BlockHeight) -> Option<CertifiedHeader> {
+        let known = self.last_certified.as_ref().filter(|(header, _)| header.height > through);
+        known.cloned().map(|(header, certificate)| CertifiedHeader { header, certificate })
+    }
+
     fn tally(&mut self, at: BlockHeight) -> Tallied {
         let quorum = self.set.quorum();
-        let Some(height) = self.heights.get_mut(&at) else { return Tallied::Open };
+        let Some(height) = self.heights.get(&at) else { return Tallied::Open };
         let Some((header, own)) = height.executed.clone() else { return Tallied::Open };
         if height.certified {
             return Tallied::Open;
@@ -181,10 +205,7 @@ impl Votes {
         };
         let votes = signers_of(own);
         if votes.len() >= quorum {
-            height.certified = true;
-            let certificate = Certificate { votes };
-            self.note_certified(header.clone(), certificate.clone());
-            return Tallied::Certified(header, certificate);
+            return self.certify(header, Certificate { votes });
         }
         for (other, _) in height.votes.values().filter(|(signed, _)| *signed != own) {
             let votes = signers_of(*other);
@@ -194,6 +215,14 @@ impl Votes {
             }
         }
         Tallied::Open
+    }
+
+    fn certify(&mut self, header: Header, certificate: Certificate) -> Tallied {
+        if let Some(height) = self.heights.get_mut(&header.height) {
+            height.certified = true;
+        }
+        self.note_certified(header.clone(), certificate.clone());
+        Tallied::Certified(header, certificate)
     }
 
     fn note_certified(&mut self, header: Header, certificate: Certificate) {
@@ -310,22 +339,49 @@ mod tests {
         assert_eq!(votes.certified_through(), BlockHeight::new(3));
     }
 
-    /// Found by the seed 685 of `sim-fast --long`: with the third dead, the peer
-    /// had no certificate until the next block, and an idle chain has none.
+    /// Found by the seeds 685 and 7002088 of `sim-fast --long`, where no block came
+    /// any more: one of three validators was dead, or had voted for another header
+    /// first; one had restarted, or had come to this height by a snapshot.
     #[test]
-    fn a_restarted_validator_votes_again_for_the_last_header_it_knows_certified() {
-        let mut before = votes(3);
-        execute(&mut before, &header(1, 0));
-        before.received(&vote(1, &header(1, 0))).unwrap();
-        let certified = before.last_certificate().cloned();
-        let keys = (0..3).map(|validator| key(validator).public()).collect();
-        let set = ValidatorSet::new(0, keys).unwrap();
-        let mut votes = Votes::new(set, 0, key(0), BlockHeight::new(0), certified);
-        let (own, tallied) = votes.executed(&header(1, 0), hash(&header(1, 0)));
-        assert!(own.is_none() && matches!(tallied, Tallied::Open), "nothing new to tell");
-        let resent = votes.votes_for(1, BlockHeight::new(0));
-        assert_eq!(resent, [vote(0, &header(1, 0))]);
-        assert_eq!(votes.certified_through(), BlockHeight::new(1));
+    fn the_certificate_of_a_peer_stands_for_votes_that_never_come() {
+        let executed = Header { validator_set: votes(3).set.hash(), ..header(1, 0) };
+        let signed = |header: &Header, validators: [u16; 2]| CertifiedHeader {
+            header: header.clone(),
+            certificate: Certificate { votes: validators.map(|v| vote(v, header).vote).to_vec() },
+        };
+        let mut votes = votes(3);
+        let good = signed(&executed, [0, 2]);
+        let early = votes.certified_elsewhere(&Hash::ZERO, good.clone());
+        assert!(matches!(early, Ok(Tallied::Open)), "it was not executed here");
+        execute(&mut votes, &executed);
+        votes.received(&vote(2, &header(1, 9))).unwrap();
+        let mut forged = good.clone();
+        forged.certificate.votes[1].validator = 1;
+        let refused = votes.certified_elsewhere(&Hash::ZERO, forged);
+        assert_eq!(refused.unwrap_err(), CertificateError::WrongSignature(1));
+        assert!(votes.certificate_above(BlockHeight::new(0)).is_none());
+
+        let done = votes.certified_elsewhere(&Hash::ZERO, good.clone());
+        assert!(matches!(done, Ok(Tallied::Certified(header, _)) if header == executed));
+        assert_eq!(votes.certificate_above(BlockHeight::new(0)), Some(good.clone()));
+        assert_eq!(votes.certificate_above(BlockHeight::new(1)), None);
+        let again = votes.certified_elsewhere(&Hash::ZERO, good);
+        assert!(matches!(again, Ok(Tallied::Open)));
+    }
+
+    #[test]
+    fn the_certificate_of_another_header_is_divergence() {
+        let mut votes = votes(3);
+        execute(&mut votes, &header(1, 0));
+        let other = Header { validator_set: votes.set.hash(), ..header(1, 9) };
+        let certificate = Certificate { votes: [1, 2].map(|v| vote(v, &other).vote).to_vec() };
+        let message = CertifiedHeader { header: other.clone(), certificate };
+        let Ok(Tallied::Diverged(Fatality::Diverged { own, other: found, votes, .. })) =
+            votes.certified_elsewhere(&Hash::ZERO, message)
+        else {
+            panic!("a quorum signed another header");
+        };
+        assert_eq!((own, found, votes.len()), (hash(&header(1, 0)), hash(&other), 2));
     }
 
     #[test]
