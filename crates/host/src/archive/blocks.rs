@@ -1,7 +1,7 @@
 //! Reading blocks and certificates of one chain, those just executed included.
 
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tributary_chain::{Certificate, Header};
@@ -77,10 +77,10 @@ impl BlockReader {
         lock(&self.id_times).note(height, times);
     }
 
-    /// Whether the block at a height can hold an outcome of `id`, as far as is
-    /// known without reading it.
-    pub fn may_hold(&self, height: BlockHeight, id: &PaymentId) -> bool {
-        lock(&self.id_times).may_hold(height, id)
+    /// The heights among these whose blocks can hold an outcome of `id`, as far
+    /// as is known without reading them, ascending.
+    pub fn candidates(&self, within: Range<BlockHeight>, id: &PaymentId) -> Vec<BlockHeight> {
+        lock(&self.id_times).candidates(within, id)
     }
 
     /// The decoded block at a height, if this replica has it. One that a

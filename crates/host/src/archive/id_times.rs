@@ -8,6 +8,7 @@
 //! only, and bounded: a block whose times are not known has to be read.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
 
 use tributary_chain::batch::{BATCH_OPERATIONS_MAX, BATCH_PAYMENTS_MAX, OwnerSignature};
 use tributary_chain::body::{BODY_BATCHES_MAX, BODY_DELIVERIES_MAX, ClockReport};
@@ -160,11 +161,21 @@ impl KnownTimes {
         }
     }
 
-    /// Whether the block at a height can hold an outcome of `id`, as far as is
-    /// known.
+    /// The heights among these whose blocks can hold an outcome of `id`, as far
+    /// as is known, ascending; none of a range that ends before it begins.
     #[must_use]
-    pub fn may_hold(&self, height: BlockHeight, id: &PaymentId) -> bool {
-        self.by_height.get(&height).is_none_or(|times| times.may_hold(id.time()))
+    pub fn candidates(&self, within: Range<BlockHeight>, id: &PaymentId) -> Vec<BlockHeight> {
+        if within.is_empty() {
+            return Vec::new();
+        }
+        let time = id.time();
+        let mut known = self.by_height.range(within.clone()).peekable();
+        let heights = (within.start.get()..within.end.get()).map(BlockHeight::new);
+        let may_hold = |height: &BlockHeight| {
+            let known = known.next_if(|(noted, _)| *noted == height);
+            known.is_none_or(|(_, times)| times.may_hold(time))
+        };
+        heights.filter(may_hold).collect()
     }
 }
 
@@ -192,10 +203,11 @@ mod tests {
     #[test]
     fn a_block_holds_ids_between_near_ones_and_none_if_it_has_none() {
         let mut known = KnownTimes::default();
-        let check = |known: &KnownTimes, height, times: &[u64], expected| {
+        let check = |known: &KnownTimes, height: u64, times: &[u64], expected| {
             for time in times {
-                let found = known.may_hold(BlockHeight::new(height), &id(*time));
-                assert_eq!(found, expected, "block {height}, id of {time}");
+                let height = BlockHeight::new(height);
+                let found = known.candidates(height..height.next(), &id(*time));
+                assert_eq!(!found.is_empty(), expected, "block {height}, id of {time}");
             }
         };
         check(&known, 1, &[0, 1_000], true);
@@ -238,8 +250,11 @@ mod tests {
             known.note(BlockHeight::new(height), times);
         }
         assert_eq!((known.by_height.len(), known.order.len()), (BLOCKS_MAX, BLOCKS_MAX));
-        let may_hold = |height| known.may_hold(BlockHeight::new(height), &id(5));
-        assert_eq!([1, 2, 3, last].map(may_hold), [true, true, false, false]);
+        let backwards = BlockHeight::new(2)..BlockHeight::new(1);
+        assert!(known.candidates(backwards, &id(5)).is_empty());
+        let all = BlockHeight::new(0)..BlockHeight::new(last + 2);
+        let candidates = known.candidates(all, &id(5));
+        assert_eq!(candidates, [0, 1, 2, last + 1].map(BlockHeight::new), "those not known");
     }
 
     /// Two batches with operations, payments and owner signatures, and a late

@@ -24,6 +24,9 @@ use crate::archive::blocks::BlockReader;
 use crate::archive::history::ReadError;
 use crate::archive::id_times::IdTimes;
 
+/// Heights behind a pending payment that are gone through at a time.
+const CANDIDATES_MAX: u64 = 4_096;
+
 /// How far an id's time may lie from the time of the block that executes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IdWindow {
@@ -83,20 +86,14 @@ impl<'a> Search<'a> {
             return Ok(None);
         };
         self.require_before(low, window_start)?;
-        let middle = from(time)?.unwrap_or(last.next()).get();
+        let middle = from(time)?.unwrap_or(last.next());
         let end = from(time.plus_ms(window.back_ms.saturating_add(1)))?;
-        let end = end.unwrap_or(last.next()).get();
-        let (mut down, mut up) = (middle, middle);
-        while down > low.get() || up < end {
-            let above = (up < end).then_some(up);
-            let below = (down > low.get()).then(|| down - 1);
-            for height in [above, below].into_iter().flatten() {
-                if let Some(hit) = self.look(BlockHeight::new(height))? {
-                    return Ok(Some(hit));
-                }
+        let mut candidates = self.reader.candidates(low..end.unwrap_or(last.next()), &self.id);
+        candidates.sort_unstable_by_key(|height| height.get().abs_diff(middle.get()));
+        for height in candidates {
+            if let Some(hit) = self.look(height)? {
+                return Ok(Some(hit));
             }
-            up = end.min(up + 1);
-            down = low.get().max(down.saturating_sub(1));
         }
         Ok(None)
     }
@@ -107,11 +104,16 @@ impl<'a> Search<'a> {
         pending: BlockHeight,
         last: BlockHeight,
     ) -> Result<Option<Hit>, ReadError> {
-        for height in pending.get()..=last.get() {
-            let hit = self.look(BlockHeight::new(height))?;
-            if let Some(hit) = hit.filter(|hit| !hit.code.is_pending()) {
-                return Ok(Some(hit));
+        let mut next = pending;
+        while next <= last {
+            let end = BlockHeight::new(next.get().saturating_add(CANDIDATES_MAX)).min(last.next());
+            for height in self.reader.candidates(next..end, &self.id) {
+                let hit = self.look(height)?;
+                if let Some(hit) = hit.filter(|hit| !hit.code.is_pending()) {
+                    return Ok(Some(hit));
+                }
             }
+            next = end;
         }
         Ok(None)
     }
@@ -129,9 +131,6 @@ impl<'a> Search<'a> {
     }
 
     fn look(&self, height: BlockHeight) -> Result<Option<Hit>, ReadError> {
-        if !self.reader.may_hold(height, &self.id) {
-            return Ok(None);
-        }
         let stored = self.stored(height)?;
         let occurs = self.finder.find(&stored.body).is_some()
             || self.finder.find(&stored.outcomes).is_some();
