@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use tokio::task::JoinSet;
 use tributary_client::{Client, Located, OutcomeCode, PaymentId, PaymentKind, Verdict};
 
-use crate::history::{Answer, Fate, History, Kind, MerchantEnd, PayerEnd, Submission};
+use crate::history::{Answer, Fate, History, Kind, MerchantEnd, PayerEnd, Place, Submission};
 use crate::workload::{Parties, place};
 
 /// How long a cluster without faults may take to decide everything.
@@ -47,6 +47,7 @@ pub async fn conclude(client: &Client, parties: &Parties, history: &mut History)
         };
         history.payers.push(end);
     }
+    move_refunds_to_their_end(history);
     for merchant in &parties.merchants {
         let report = client.merchant(*merchant).await?.context("a merchant is gone")?;
         let view = report.merchant.value;
@@ -63,7 +64,7 @@ pub async fn conclude(client: &Client, parties: &Parties, history: &mut History)
 async fn committed(
     client: &Client,
     payer: tributary_client::AccountId,
-) -> Result<Vec<(PaymentId, crate::history::Place)>> {
+) -> Result<Vec<(PaymentId, Place)>> {
     let chain = client.chain_of(payer);
     let (mut found, mut before) = (Vec::new(), None);
     loop {
@@ -84,14 +85,15 @@ async fn fates(
 ) -> Result<BTreeMap<PaymentId, Fate>> {
     let by_id: BTreeMap<PaymentId, &Submission> =
         history.submissions.iter().map(|one| (one.id, one)).collect();
-    let mut fates = told(&history.submissions);
-    let is_asked = |(number, one): &(usize, &Submission)| {
-        number % ASKED_ONE_IN == 0 || !fates.contains_key(&one.id)
-    };
-    let asked: Vec<&Submission> =
-        by_id.into_values().enumerate().filter(is_asked).map(|(_, one)| one).collect();
-    let mut asking = JoinSet::new();
-    for submission in asked {
+    let mut told = told(&history.submissions);
+    let (mut asking, mut fates) = (JoinSet::new(), BTreeMap::new());
+    for (number, submission) in by_id.into_values().enumerate() {
+        if number % ASKED_ONE_IN != 0
+            && let Some(fate) = told.remove(&submission.id)
+        {
+            fates.insert(submission.id, fate);
+            continue;
+        }
         if asking.len() == ASKED_MAX
             && let Some(found) = asking.join_next().await
         {
@@ -108,21 +110,36 @@ async fn fates(
     Ok(fates)
 }
 
-/// What clients were told for good. A refund that waited is told of twice.
+/// What clients were told for good.
 fn told(submissions: &[Submission]) -> BTreeMap<PaymentId, Fate> {
     let mut fates = BTreeMap::new();
-    for Submission { id, answer, kind, .. } in submissions {
+    for Submission { id, answer, .. } in submissions {
         match answer {
-            Answer::Committed(place) if *kind == Kind::Payment => {
+            Answer::Committed(place) => {
                 fates.insert(*id, Fate::Committed(*place));
             }
             Answer::Refused(why) => {
                 fates.entry(*id).or_insert_with(|| Fate::Refused(why.clone()));
             }
-            Answer::Committed(_) | Answer::Pending | Answer::Unanswered(_) => {}
+            Answer::Pending | Answer::Unanswered(_) => {}
         }
     }
     fates
+}
+
+/// Who asks again about a refund that waited is told where it began to. It stands
+/// in histories where it ended, if on the same chain.
+fn move_refunds_to_their_end(history: &mut History) {
+    let ends = history.payers.iter().flat_map(|payer| &payer.committed);
+    let ends: BTreeMap<PaymentId, Place> = ends.copied().collect();
+    for one in history.submissions.iter().filter(|one| one.kind == Kind::Refund) {
+        if let Some(Fate::Committed(place)) = history.fates.get_mut(&one.id)
+            && let Some(end) = ends.get(&one.id)
+            && end.0 == place.0
+        {
+            *place = *end;
+        }
+    }
 }
 
 /// Asks for an id until the answer is definite; one that no chain has seen is
