@@ -57,6 +57,8 @@ struct Stored {
     record: Option<Sealed>,
     /// By index.
     entries: BTreeMap<u64, Sealed>,
+    /// How far the log went in each term, whatever became of it later.
+    reached: BTreeMap<u64, u64>,
     /// Of a [`SavedState`].
     checkpoint: Option<Sealed>,
     pages: BTreeMap<PageKey, Vec<u8>>,
@@ -221,6 +223,14 @@ impl Disk {
         logged.max(self.checkpoint_index(chain)).max(stored.record().compacted_to)
     }
 
+    /// The last raft index that was ever durable in a chain's log while this term
+    /// was its last.
+    #[must_use]
+    pub fn reached(&self, chain: ChainId, term: u64) -> u64 {
+        let stored = self.chains.get(&chain);
+        stored.and_then(|stored| stored.reached.get(&term)).copied().unwrap_or(0)
+    }
+
     /// The raft index of a chain's durable checkpoint.
     #[must_use]
     pub fn checkpoint_index(&self, chain: ChainId) -> u64 {
@@ -267,6 +277,9 @@ impl Stored {
         if write.hard_state.is_some() || write.compact_to.is_some() {
             self.record = Some(Sealed::new(record.to_bytes()));
         }
+        let last = self.entries.last_key_value().map_or(record.compacted_to, |(index, _)| *index);
+        let reached = self.reached.entry(record.hard_state().term).or_default();
+        *reached = last.max(*reached);
     }
 
     fn record(&self) -> LogRecord {

@@ -110,9 +110,6 @@ impl Hosted {
             replica,
         };
         hosted.capture();
-        if let Some((header, certificate)) = hosted.replica.last_certificate().cloned() {
-            hosted.publish(&header, &certificate);
-        }
         hosted
     }
 

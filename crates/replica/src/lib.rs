@@ -25,7 +25,6 @@
 //! poll_effect() -> Option<Effect>               until None, after every input
 //! ledger() -> &Ledger    status() -> ReplicaStatus
 //! is_leader() -> bool    leader_hint() -> Option<u16>
-//! last_certificate() -> Option<&(Header, Certificate)>
 //! ```
 
 pub mod replica;

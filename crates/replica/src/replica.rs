@@ -34,7 +34,6 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use tributary_chain::{Certificate, Header};
 use tributary_ledger::{Genesis, Ledger};
 use tributary_types::{BlockHeight, Hash, TimeMs};
 
@@ -271,12 +270,6 @@ impl Replica {
             .role()
             .leader
             .filter(|leader| !self.resigning || *leader != self.config.validator)
-    }
-
-    /// The highest header that is certified here.
-    #[must_use]
-    pub fn last_certificate(&self) -> Option<&(Header, Certificate)> {
-        self.votes.last_certificate()
     }
 
     /// How the replica is doing.

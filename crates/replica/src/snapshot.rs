@@ -79,7 +79,7 @@ impl Replica {
         };
         let Offered { header, certificate, ledger, pages, .. } = offered;
         self.ledger = ledger;
-        self.votes.installed(&header, certificate.clone());
+        self.votes.installed(&header, header.hash(&self.cluster), certificate.clone());
         self.checkpoints.begin(position.index);
         let LogPosition { index, term } = position;
         let checkpoint = Checkpoint { index, term, header: header.clone(), pages };

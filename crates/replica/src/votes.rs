@@ -79,15 +79,24 @@ impl Votes {
     }
 
     /// Signs a header that was executed just now, unless it is known to be
-    /// certified; the vote is to be sent to all.
+    /// certified; the vote is to be sent to all. Of what was certified before a
+    /// restart, the last is told again once it is executed: perhaps no later one
+    /// comes.
     pub fn executed(&mut self, header: &Header, hash: Hash) -> (Option<HeaderVote>, Tallied) {
         self.executed = header.height;
         let lowest = BlockHeight::new(header.height.get().saturating_sub(HEIGHTS_KEPT));
         while self.heights.first_key_value().is_some_and(|(height, _)| *height < lowest) {
             self.heights.pop_first();
         }
-        if header.height <= self.last_certified() {
-            return (None, Tallied::Open);
+        match &self.last_certified {
+            Some((certified, _)) if header.height < certified.height => {
+                return (None, Tallied::Open);
+            }
+            Some((certified, certificate)) if header.height == certified.height => {
+                let told = Tallied::Certified(certified.clone(), certificate.clone());
+                return (None, told);
+            }
+            _ => {}
         }
         let vote = Vote::sign(self.validator, &self.key, &hash);
         let own = HeaderVote { height: header.height, header_hash: hash, vote };
@@ -144,10 +153,14 @@ impl Votes {
         Ok(Tallied::Diverged(Fatality::Diverged { height, own, other, votes }))
     }
 
-    /// Takes over a state that others executed.
-    pub fn installed(&mut self, header: &Header, certificate: Option<Certificate>) {
+    /// Takes over a state that others executed: this replica has no vote for it,
+    /// and may need theirs.
+    pub fn installed(&mut self, header: &Header, hash: Hash, certificate: Option<Certificate>) {
         self.executed = header.height;
-        self.heights = self.heights.split_off(&header.height.next());
+        self.heights = self.heights.split_off(&header.height);
+        let height = self.heights.entry(header.height).or_default();
+        height.executed = Some((header.clone(), hash));
+        height.certified = certificate.is_some();
         if let Some(certificate) = certificate {
             self.note_certified(header.clone(), certificate);
         }
@@ -367,6 +380,35 @@ mod tests {
         assert_eq!(votes.certificate_above(BlockHeight::new(1)), None);
         let again = votes.certified_elsewhere(&Hash::ZERO, good);
         assert!(matches!(again, Ok(Tallied::Open)));
+    }
+
+    /// Found by the seed 10004498 of `sim-fast --wide --long`: all replicas of an
+    /// idle chain restarted, and none showed relays the last certified header.
+    #[test]
+    fn what_was_certified_before_a_restart_is_told_again_when_it_is_executed() {
+        let mut before = votes(3);
+        execute(&mut before, &header(1, 0));
+        execute(&mut before, &header(2, 0));
+        before.received(&vote(1, &header(2, 0))).unwrap();
+        let certified = before.last_certificate().cloned();
+        let mut votes = Votes { last_certified: certified.clone(), ..votes(3) };
+        assert!(matches!(execute(&mut votes, &header(1, 0)), Tallied::Open));
+        let Tallied::Certified(told, certificate) = execute(&mut votes, &header(2, 0)) else {
+            panic!("it was certified before");
+        };
+        assert_eq!(Some((told, certificate)), certified);
+        assert_eq!(votes.certified_through(), BlockHeight::new(2));
+    }
+
+    #[test]
+    fn an_installed_state_without_a_certificate_is_certified_by_others() {
+        let mut votes = votes(3);
+        votes.installed(&header(7, 0), hash(&header(7, 0)), None);
+        assert_eq!(votes.certified_through(), BlockHeight::new(6), "votes are wanted");
+        votes.received(&vote(1, &header(7, 0))).unwrap();
+        let done = votes.received(&vote(2, &header(7, 0))).unwrap();
+        assert!(matches!(done, Tallied::Certified(header, _) if header.height.get() == 7));
+        assert_eq!(votes.certified_through(), BlockHeight::new(7));
     }
 
     #[test]

@@ -42,7 +42,9 @@ pub fn sent(chain: ChainId, bytes: &[u8], disk: &Disk) -> Result<(), String> {
         Some(REQUEST_VOTE_RESPONSE) => to,
         Some(APPEND_RESPONSE) => {
             let last = disk.last_index(chain);
-            return if index <= last && term <= durable.term {
+            // What a later term took away was there before: one sync had both.
+            let was_durable = term < durable.term && index <= disk.reached(chain, term);
+            return if was_durable || index <= last && term <= durable.term {
                 Ok(())
             } else {
                 Err(format!("confirms {index} in term {term}; durable is {last}, {durable:?}"))

@@ -164,10 +164,6 @@ impl ChainThread {
     }
 
     fn work(&mut self) -> Result<(), End> {
-        let certified = self.replica.last_certificate().cloned();
-        if let Some((header, certificate)) = certified {
-            self.publish_certified(&header, &certificate);
-        }
         self.outputs.missing.state_is_at(self.replica.ledger().header().clone());
         loop {
             self.tell_time();
