@@ -33,7 +33,8 @@ const PAGE: u32 = 1_000;
 /// # Errors
 /// If the cluster does not answer although nothing disturbs it any more.
 pub async fn conclude(client: &Client, parties: &Parties, history: &mut History) -> Result<()> {
-    history.fates = fates(client, parties, history).await?;
+    let mut told = told(&history.submissions);
+    history.fates = fates(client, parties, history, &mut told).await?;
     let settling = client.with_deadline(SETTLED_WITHIN);
     settling.settled().await.context("statements do not reach the HF chain")?;
     history.books = client.books().await.err().map(|error| error.to_string());
@@ -47,7 +48,7 @@ pub async fn conclude(client: &Client, parties: &Parties, history: &mut History)
         };
         history.payers.push(end);
     }
-    move_refunds_to_their_end(history);
+    take_told(history, told);
     for merchant in &parties.merchants {
         let report = client.merchant(*merchant).await?.context("a merchant is gone")?;
         let view = report.merchant.value;
@@ -78,20 +79,21 @@ async fn committed(
     }
 }
 
+/// Asks for every id that is not told of, and for some that are: those are taken
+/// off `told`.
 async fn fates(
     client: &Client,
     parties: &Parties,
     history: &History,
+    told: &mut BTreeMap<PaymentId, Fate>,
 ) -> Result<BTreeMap<PaymentId, Fate>> {
     let by_id: BTreeMap<PaymentId, &Submission> =
         history.submissions.iter().map(|one| (one.id, one)).collect();
-    let mut told = told(&history.submissions);
     let (mut asking, mut fates) = (JoinSet::new(), BTreeMap::new());
     for (number, submission) in by_id.into_values().enumerate() {
-        if number % ASKED_ONE_IN != 0
-            && let Some(fate) = told.remove(&submission.id)
-        {
-            fates.insert(submission.id, fate);
+        if number % ASKED_ONE_IN == 0 {
+            told.remove(&submission.id);
+        } else if told.contains_key(&submission.id) {
             continue;
         }
         if asking.len() == ASKED_MAX
@@ -127,19 +129,21 @@ fn told(submissions: &[Submission]) -> BTreeMap<PaymentId, Fate> {
     fates
 }
 
-/// Who asks again about a refund that waited is told where it began to. It stands
-/// in histories where it ended, if on the same chain.
-fn move_refunds_to_their_end(history: &mut History) {
+/// Adds what clients were told to what was asked. Who asks again about a refund
+/// that waited is told where it began to; it stands in histories where it ended,
+/// on the same chain.
+fn take_told(history: &mut History, mut told: BTreeMap<PaymentId, Fate>) {
     let ends = history.payers.iter().flat_map(|payer| &payer.committed);
     let ends: BTreeMap<PaymentId, Place> = ends.copied().collect();
     for one in history.submissions.iter().filter(|one| one.kind == Kind::Refund) {
-        if let Some(Fate::Committed(place)) = history.fates.get_mut(&one.id)
+        if let Some(Fate::Committed(place)) = told.get_mut(&one.id)
             && let Some(end) = ends.get(&one.id)
             && end.0 == place.0
         {
             *place = *end;
         }
     }
+    history.fates.append(&mut told);
 }
 
 /// Asks for an id until the answer is definite; one that no chain has seen is

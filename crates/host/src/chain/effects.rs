@@ -88,7 +88,7 @@ impl ChainThread {
     /// Shows a certified header to relays' requests. Certificates of lower
     /// headers may come later than those of higher ones: then the view stays,
     /// but whoever waits for a certificate looks again.
-    pub(super) fn publish_certified(&mut self, header: &Header, certificate: &Certificate) {
+    fn publish_certified(&mut self, header: &Header, certificate: &Certificate) {
         let view = self.captures.certify(header, certificate).map(Arc::new);
         self.outputs.certified.send_modify(|current| {
             let known = current.as_ref().map(|current| current.header.height);
