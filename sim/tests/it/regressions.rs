@@ -2,7 +2,23 @@
 //! in the build in which it was found; where the code around it has moved on,
 //! the defect has a test of its own beside the code, which is named here.
 
-use crate::seeds::survives;
+use tributary_sim::scenario::Given;
+
+use crate::seeds::{survives, survives_with};
+
+/// Some runs of many virtual minutes, with pauses.
+const LONG: Given = Given { long: true, ..GIVEN_NOTHING };
+/// The same in topologies of all sizes.
+const WIDE_AND_LONG: Given = Given { wide: true, ..LONG };
+const GIVEN_NOTHING: Given = Given {
+    chains: None,
+    replicas: None,
+    relays: None,
+    profile: None,
+    faulty_ms: None,
+    wide: false,
+    long: false,
+};
 
 /// raft ended the process: it looked for entries between what was executed and
 /// a received state that was still being saved, when an election began.
@@ -19,4 +35,45 @@ fn an_election_while_a_received_state_is_saved_ended_the_process() {
 #[test]
 fn an_acknowledgement_that_overtook_execution_was_lost() {
     survives(10_758);
+}
+
+/// A bit that flipped in what was synced was written over by a torn write that
+/// had ended whole: the simulated disk mended what no disk mends.
+/// (`sim`: `a_whole_write_behind_a_flipped_bit_does_not_mend_it`)
+#[test]
+fn a_torn_write_mended_a_flipped_bit() {
+    survives(5_003_821);
+}
+
+/// A validator that had restarted had no vote for the last header, and the third
+/// was dead or lied: a peer had no certificate until the next block, and no next
+/// block came.
+/// (`replica`: `the_certificate_of_a_peer_stands_for_votes_that_never_come`)
+#[test]
+fn after_a_restart_a_peer_waited_for_a_vote_that_nobody_had() {
+    survives_with(685, &LONG);
+}
+
+/// The same after a snapshot, which brings a state and no votes.
+/// (`replica`: `the_certificate_of_a_peer_stands_for_votes_that_never_come`)
+#[test]
+fn after_a_snapshot_a_peer_waited_for_a_vote_that_nobody_had() {
+    survives_with(7_002_088, &LONG);
+}
+
+/// One sync held entries and their removal by the leader of a later term; the
+/// confirmation of the entries, a late message of the earlier term, counted as
+/// a broken promise: the checker's mistake.
+#[test]
+fn entries_and_their_removal_in_one_sync_broke_no_promise() {
+    survives_with(9_004_386, &LONG);
+}
+
+/// All replicas of an idle chain restarted: none told relays again which header
+/// was certified last, and what it had sent was not fetched until the next block.
+/// (`replica`:
+/// `what_was_certified_before_a_restart_is_told_again_when_it_is_executed`)
+#[test]
+fn after_a_restart_of_all_an_idle_chain_showed_no_certified_header() {
+    survives_with(10_004_498, &WIDE_AND_LONG);
 }

@@ -15,13 +15,17 @@ pub fn run_seed(seed: u64) -> Report {
 /// Runs a seed, in which nothing may be violated.
 #[track_caller]
 pub fn survives(seed: u64) {
-    let report = run_seed(seed);
+    survives_with(seed, &Given::default());
+}
+
+/// The same with options.
+#[track_caller]
+pub fn survives_with(seed: u64, given: &Given) {
+    let scenario = Scenario::draw(seed, given);
+    let report = run(&scenario, false).unwrap();
     if let Some(failure) = &report.failure {
-        let last = failure.last.join("\n");
-        panic!(
-            "{last}\nsim --seed {seed}: {}: {}",
-            failure.violation.checker, failure.violation.text
-        );
+        let (last, command) = (failure.last.join("\n"), scenario.command(given));
+        panic!("{last}\n{command}: {}: {}", failure.violation.checker, failure.violation.text);
     }
 }
 
