@@ -10,6 +10,7 @@
 //! | `order` | payments of one payer stand in the order in which they were made |
 //! | `time` | no new id is refused as too old or from the future: block time is right |
 //! | `books` | the books of all chains balance |
+//! | `enough` | payments were acknowledged, reads answered, and faults struck: each kind that is possible, in a run that is long enough for all |
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,7 +33,7 @@ type Rule = fn(&History) -> Vec<String>;
 /// Checks every rule.
 #[must_use]
 pub fn check(history: &History) -> Vec<Violation> {
-    let rules: [(&'static str, Rule); 8] = [
+    let rules: [(&'static str, Rule); 9] = [
         ("definite", definite),
         ("acknowledged", acknowledged),
         ("once", once),
@@ -41,6 +42,7 @@ pub fn check(history: &History) -> Vec<Violation> {
         ("order", order),
         ("time", time),
         ("books", |history| history.books.iter().cloned().collect()),
+        ("enough", enough),
     ];
     let violations = rules.iter().flat_map(|(rule, check)| {
         check(history).into_iter().map(|found| Violation { rule, found })
@@ -56,6 +58,19 @@ fn time(history: &History) -> Vec<String> {
         _ => None,
     });
     found.collect()
+}
+
+/// A run in which nothing happened would break none of the other rules.
+fn enough(history: &History) -> Vec<String> {
+    let lacking = [
+        (history.payments_acknowledged() == 0, "no payment was acknowledged"),
+        (history.reads.is_empty(), "no read was answered"),
+        (history.faults_struck() == 0, "no fault struck"),
+    ];
+    let lacking = lacking.into_iter().filter(|(is_lacking, _)| *is_lacking);
+    let missed = history.faults.iter().filter(|fault| fault.is_due && fault.struck == 0);
+    let missed = missed.map(|fault| format!("no {} struck in a long run", fault.kind));
+    lacking.map(|(_, what)| what.to_owned()).chain(missed).collect()
 }
 
 /// The first submission of each id.

@@ -3,7 +3,7 @@
 use tributary_client::TimeMs;
 
 use super::*;
-use crate::history::{MerchantEnd, PayerEnd};
+use crate::history::{FaultCount, MerchantEnd, PayerEnd};
 
 fn id(number: u8) -> PaymentId {
     PaymentId::new(TimeMs::new(1), [number; 10])
@@ -60,6 +60,10 @@ fn good() -> History {
         }],
         merchants: vec![MerchantEnd { received: 30, refunded: 10, payments: 4 }],
         books: None,
+        faults: vec![
+            FaultCount { kind: "kill".to_owned(), struck: 3, is_due: true },
+            FaultCount { kind: "delay".to_owned(), struck: 0, is_due: false },
+        ],
     }
 }
 
@@ -191,4 +195,22 @@ fn an_id_without_a_definite_outcome_is_found() {
 #[test]
 fn books_that_do_not_balance_are_found() {
     assert_eq!(broken(|history| history.books = Some("a penny is missing".to_owned())), ["books"]);
+}
+
+#[test]
+fn a_run_without_acknowledged_payments_or_reads_or_faults_is_found() {
+    let unanswered = |history: &mut History| {
+        for one in &mut history.submissions {
+            one.answer = Answer::Unanswered("no answer".to_owned());
+        }
+    };
+    assert_eq!(broken(unanswered), ["enough"]);
+    assert_eq!(broken(|history| history.reads.clear()), ["enough"]);
+    assert_eq!(broken(|history| history.faults.clear()), ["enough"]);
+    assert_eq!(broken(|history| history.faults[0].struck = 0), ["enough"]);
+}
+
+#[test]
+fn a_long_run_without_a_kind_of_fault_is_found() {
+    assert_eq!(broken(|history| history.faults[1].is_due = true), ["enough"]);
 }

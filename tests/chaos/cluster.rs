@@ -109,17 +109,15 @@ impl Cluster {
         nodes.chain(routers).chain(relays.iter().map(|relay| relay.name.clone())).collect()
     }
 
-    /// The port on which a process speaks with others, if it listens.
-    pub fn port(&self, name: &str) -> Option<u16> {
-        let node = self.topology.node(name).map(|node| node.address.port());
-        node.or_else(|| self.topology.router(name).map(|router| router.address.port()))
+    /// The process with a name, by the supervisor's record. It may have ended.
+    pub fn pid(&self, name: &str) -> Option<i32> {
+        let path = self.directory().join("run").join(format!("{name}.pid"));
+        std::fs::read_to_string(path).ok().and_then(|text| text.trim().parse().ok())
     }
 
     /// Sends a signal; whether there was a process to get it.
     pub fn signal(&self, name: &str, signal: Signal) -> bool {
-        let path = self.directory().join("run").join(format!("{name}.pid"));
-        let pid = std::fs::read_to_string(path).ok().and_then(|text| text.trim().parse().ok());
-        pid.is_some_and(|pid| kill(Pid::from_raw(pid), signal).is_ok())
+        self.pid(name).is_some_and(|pid| kill(Pid::from_raw(pid), signal).is_ok())
     }
 
     /// The last lines of every log.

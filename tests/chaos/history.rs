@@ -116,6 +116,17 @@ pub struct MerchantEnd {
     pub payments: u64,
 }
 
+/// What one kind of fault did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FaultCount {
+    /// As what it is reported.
+    pub kind: String,
+    /// How often it struck.
+    pub struck: u64,
+    /// Whether the run was long enough for it to have struck.
+    pub is_due: bool,
+}
+
 /// A whole run.
 #[derive(Debug, Clone, Default)]
 pub struct History {
@@ -131,4 +142,21 @@ pub struct History {
     pub merchants: Vec<MerchantEnd>,
     /// Why the books of all chains do not balance, if they do not.
     pub books: Option<String>,
+    /// Kinds that were possible.
+    pub faults: Vec<FaultCount>,
+}
+
+impl History {
+    /// Submissions of payments that clients were told to be committed.
+    pub fn payments_acknowledged(&self) -> usize {
+        let is_told = |one: &&Submission| {
+            one.kind == Kind::Payment && matches!(one.answer, Answer::Committed(_))
+        };
+        self.submissions.iter().filter(is_told).count()
+    }
+
+    /// How often any fault struck.
+    pub fn faults_struck(&self) -> u64 {
+        self.faults.iter().map(|fault| fault.struck).sum()
+    }
 }

@@ -11,15 +11,18 @@
 //!
 //! The seed chooses faults and payments; when exactly they meet, the machine
 //! decides, so a seed repeats the kind of a run, not the run. `sim` is what
-//! replays. See [`checker`] for the rules and [`nemesis`] for the faults.
+//! replays. See [`checker`] for the rules and [`faults`] for what breaks.
 
 mod checker;
 mod history;
 
 mod clocks;
 mod cluster;
+mod cuts;
 mod ending;
+mod faults;
 mod nemesis;
+mod packets;
 mod system;
 mod workload;
 
@@ -34,8 +37,10 @@ use clap::Parser;
 use tributary_client::{Client, ClientConfig};
 
 use cluster::Cluster;
-use history::{Answer, History};
+use faults::Fault;
+use history::{Answer, FaultCount, History};
 use nemesis::Nemesis;
+use system::Network;
 use workload::{Log, Parties};
 
 /// Connections that clients share.
@@ -68,8 +73,8 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let isolated = system::isolate();
-    match run(&arguments, isolated) {
+    let network = system::isolate();
+    match run(&arguments, network) {
         Ok(0) => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
         Err(error) => {
@@ -80,25 +85,25 @@ fn main() -> ExitCode {
 }
 
 /// Number of violations.
-fn run(arguments: &Arguments, isolated: bool) -> Result<usize> {
+fn run(arguments: &Arguments, network: Option<Network>) -> Result<usize> {
     let own = std::env::current_exe()?;
     let beside = own.parent().context("this program lies in a folder")?.to_owned();
     let mut cluster = Cluster::up(arguments.programs.as_ref().unwrap_or(&beside))?;
-    if isolated {
+    if network.is_some() {
         cluster.stop()?;
         if let Err(error) = cluster.confine(CONFINED_NODE, CONFINED_MIB) {
             eprintln!("no full disks: {error:#}");
         }
         cluster.start()?;
     }
-    let outcome = disturb(&cluster, arguments, isolated);
+    let outcome = disturb(&cluster, arguments, network);
     if !matches!(outcome, Ok(0)) {
         eprintln!("{}", cluster.logs());
     }
     outcome
 }
 
-fn disturb(cluster: &Cluster, arguments: &Arguments, isolated: bool) -> Result<usize> {
+fn disturb(cluster: &Cluster, arguments: &Arguments, network: Option<Network>) -> Result<usize> {
     let seconds = arguments.seconds.unwrap_or(arguments.minutes * 60.0);
     let (length, begin) = (Duration::from_secs_f64(seconds), Instant::now());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -109,7 +114,7 @@ fn disturb(cluster: &Cluster, arguments: &Arguments, isolated: bool) -> Result<u
         workload::start(&clients, &parties, &log, arguments.seed)
     };
     let is_over = AtomicBool::new(false);
-    let mut nemesis = Nemesis::new(cluster, arguments.seed, isolated, &is_over);
+    let mut nemesis = Nemesis::new(cluster, arguments.seed, network, &is_over);
     std::thread::scope(|scope| {
         let working = scope.spawn(|| nemesis.run());
         let deadline = Instant::now() + length;
@@ -127,6 +132,7 @@ fn disturb(cluster: &Cluster, arguments: &Arguments, isolated: bool) -> Result<u
     });
     let client = clients[0].with_deadline(HEALED_WITHIN);
     runtime.block_on(ending::conclude(&client, &parties, &mut history))?;
+    history.faults = nemesis.counts(length);
     let violations = checker::check(&history);
     report(&history, &nemesis, begin.elapsed());
     for violation in violations.iter().take(SHOWN_MAX) {
@@ -153,12 +159,16 @@ fn report(history: &History, nemesis: &Nemesis<'_>, took: Duration) {
     let committed =
         history.fates.values().filter(|fate| matches!(fate, history::Fate::Committed(_))).count();
     println!("seconds: {:.0}", took.as_secs_f64());
-    for (what, count) in &nemesis.done {
-        println!("{what}: {count}");
+    println!("faults: {}", history.faults_struck());
+    for FaultCount { kind, struck, .. } in &history.faults {
+        println!("  {kind}: {struck}");
     }
+    let left_out: Vec<_> = nemesis.left_out().iter().map(Fault::to_string).collect();
+    println!("left out: {}", left_out.join(", "));
     println!("submissions: {}", history.submissions.len());
     println!("ids: {}, committed in the end: {committed}", history.fates.len());
     println!("acknowledged at once: {}", answered(|answer| matches!(answer, Answer::Committed(_))));
+    println!("payments acknowledged: {}", history.payments_acknowledged());
     println!("pending at first: {}", answered(|answer| *answer == Answer::Pending));
     println!("refused: {}", answered(|answer| matches!(answer, Answer::Refused(_))));
     println!("without an answer: {}", answered(|answer| matches!(answer, Answer::Unanswered(_))));

@@ -121,7 +121,7 @@ pub fn install_tools(tools: &[(&str, &'static str)]) -> Result<()> {
     if packages.is_empty() {
         return Ok(());
     }
-    if !is_program("apt-get") || !is_root() {
+    if !can_install() {
         bail!("this installs what is missing:\n\n    {}\n", apt_line(&packages));
     }
     println!("installing {}", packages.join(" "));
@@ -204,7 +204,15 @@ fn children(folder: &Path) -> Vec<PathBuf> {
     entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect()
 }
 
-fn is_root() -> bool {
+/// Whether packages of Debian can be installed by this user.
+#[must_use]
+pub fn can_install() -> bool {
+    is_program("apt-get") && is_root()
+}
+
+/// Whether this user is root.
+#[must_use]
+pub fn is_root() -> bool {
     command::program("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n")
 }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 use crate::command::{self, Stream};
-use crate::{deny, instructions, readme, setup, tidy};
+use crate::{chaos, deny, instructions, readme, setup, tidy};
 
 /// Runs all gates; the exit code says whether all passed.
 #[must_use]
@@ -39,7 +39,7 @@ pub fn run() -> ExitCode {
 type Gate = (&'static str, fn(&mut Tally) -> Result<()>);
 
 const GATES: [Gate; 12] = [
-    ("setup", |_| setup::install()),
+    ("setup", |_| setup::install().and_then(|()| chaos::install_tools())),
     ("format", |_| command::run(&mut command::cargo(["fmt", "--all", "--check"]))),
     ("tidy", |_| tidy::run()),
     ("lints", |_| {
