@@ -9,13 +9,15 @@ use std::ops::RangeInclusive;
 use rocksdb::{Direction, WriteBatch};
 use tributary_chain::{Certificate, Header};
 use tributary_replica::store::{BlockStore, StorageFault, StoredBlock};
-use tributary_types::codec::{Decode, DecodeError, Encode, Reader, decode_exact};
+use tributary_types::codec::{Encode, decode_exact};
 use tributary_types::{BlockHeight, ChainId, TimeMs};
 
 use crate::database::{Database, Scan, WriteAhead};
-use crate::family::{Family, height_key, height_of};
+use crate::family::Family;
 use crate::fault::{corrupt, undecodable};
+use crate::keys::{height_key, height_of};
 use crate::search::{self, GapSearch};
+use crate::values;
 
 /// The archive of all chains of a process.
 #[derive(Clone)]
@@ -42,10 +44,7 @@ impl BlockStore for RocksBlocks {
             let key = height_key(block.header.chain, block.header.height);
             database.put(&mut batch, Family::Headers, &key, |out| block.header.encode(out));
             database.put(&mut batch, Family::Blocks, &key, |out| {
-                out.reserve(block.body.len() + block.outcomes.len() + u64::BYTES_MIN);
-                (block.body.len() as u64).encode(out);
-                out.extend_from_slice(&block.body);
-                out.extend_from_slice(&block.outcomes);
+                values::put_parts(&block.body, &block.outcomes, out);
             });
         }
         database.write("put blocks", batch, WriteAhead::No)
@@ -73,7 +72,7 @@ impl BlockStore for RocksBlocks {
         let Some(header) = self.header(chain, height)? else { return Ok(None) };
         let key = height_key(chain, height);
         let found = self.database.get(Family::Blocks, &key, |bytes| {
-            let parts = decode_parts(bytes);
+            let parts = values::parts(bytes);
             let (body, outcomes) =
                 parts.map_err(|error| undecodable(Family::Blocks.describe(&key), &error))?;
             Ok((body.to_vec(), outcomes.to_vec()))
@@ -155,15 +154,4 @@ fn decode_header(key: &[u8], bytes: &[u8]) -> Result<Header, StorageFault> {
 
 fn decode_certified(key: &[u8], bytes: &[u8]) -> Result<(Header, Certificate), StorageFault> {
     decode_exact(bytes).map_err(|error| undecodable(Family::Certificates.describe(key), &error))
-}
-
-/// Body and outcomes of a stored block.
-fn decode_parts(bytes: &[u8]) -> Result<(&[u8], &[u8]), DecodeError> {
-    let mut reader = Reader::new(bytes);
-    let length = u64::decode(&mut reader)?;
-    let length = usize::try_from(length)
-        .map_err(|_| DecodeError::Invalid { what: "body length", value: length })?;
-    let body = reader.take(length, "body")?;
-    let outcomes = reader.take(reader.remaining(), "outcomes")?;
-    Ok((body, outcomes))
 }

@@ -29,8 +29,10 @@ pub mod database;
 mod directory;
 mod family;
 mod fault;
+mod keys;
 pub mod memory;
 mod search;
+mod values;
 
 pub use archive::RocksBlocks;
 pub use checkpoints::RocksCheckpoints;
