@@ -71,16 +71,19 @@ impl Journal {
         if file.try_lock().is_err() {
             bail!("another import is running: {shown} is locked");
         }
-        let mut text = String::new();
-        file.read_to_string(&mut text).with_context(|| format!("cannot read {shown}"))?;
-        let whole = text.rfind('\n').map_or(0, |end| end + 1);
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).with_context(|| format!("cannot read {shown}"))?;
+        // The end may be torn inside of a letter, so it is cut off first.
+        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        let text =
+            std::str::from_utf8(&bytes[..whole]).with_context(|| format!("{shown} is damaged"))?;
         let mut journal = Self {
             path,
             file: BufWriter::new(file),
             entries: HashMap::new(),
             references: HashMap::new(),
         };
-        for (number, line) in text[..whole].lines().enumerate() {
+        for (number, line) in text.lines().enumerate() {
             journal
                 .apply(line)
                 .with_context(|| format!("{shown}, line {} is damaged: {line:?}", number + 1))?;
@@ -194,6 +197,23 @@ mod tests {
         );
         assert_eq!(journal.entry("c").unwrap().outcome, None);
         assert_eq!(journal.entry("torn"), None);
+    }
+
+    #[test]
+    fn a_last_line_that_is_torn_inside_of_a_letter_is_dropped() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("journal");
+        let mut journal = Journal::open(path.clone()).unwrap();
+        journal.assign("caf\u{e9}", id(1), Hash::ZERO).unwrap();
+        journal.sync().unwrap();
+        drop(journal);
+        let whole = std::fs::read(&path).unwrap();
+        let torn = &whole[..="id caf".len()];
+        std::fs::write(&path, [&whole, torn].concat()).unwrap();
+
+        let journal = Journal::open(path.clone()).unwrap();
+        assert_eq!(journal.entry("caf\u{e9}").map(|entry| entry.id), Some(id(1)));
+        assert_eq!(std::fs::read(&path).unwrap(), whole);
     }
 
     #[test]

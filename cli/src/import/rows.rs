@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
-use flate2::read::GzDecoder;
+use flate2::read::MultiGzDecoder;
 use thiserror::Error;
 use tributary_client::{AccountName, Amount, AssetCode};
 
@@ -141,7 +141,8 @@ pub fn read(path: &Path) -> Result<Rows, FileError> {
     if magic != GZIP_MAGIC {
         return Err(not_gzip());
     }
-    parse(GzDecoder::new(magic.as_slice().chain(file)))
+    // A file may consist of several streams, one after the other.
+    parse(MultiGzDecoder::new(magic.as_slice().chain(file)))
 }
 
 /// Parses CSV from any source.
@@ -259,6 +260,11 @@ impl Checker {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
     use super::*;
 
     const HEADER: &str = "reference,time,payer,payee,amount_minor,currency,kind\n";
@@ -300,6 +306,23 @@ mod tests {
     fn a_missing_column_is_named() {
         let error = parse("reference,time,payer,payee,currency,kind\n".as_bytes()).unwrap_err();
         assert_eq!(error.to_string(), "line 1: column amount_minor is missing");
+    }
+
+    #[test]
+    fn a_compressed_file_is_read_to_its_end_or_refused() {
+        let gzip = |text: &str| {
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+            encoder.write_all(text.as_bytes()).unwrap();
+            encoder.finish().unwrap()
+        };
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("rows.csv.gz");
+        let rows = ["a,t,c1,m1,5,GBP,payment\n", "b,t,c1,m1,5,GBP,payment\n"];
+        let first = gzip(&format!("{HEADER}{}", rows[0]));
+        std::fs::write(&path, [first.clone(), gzip(rows[1])].concat()).unwrap();
+        assert_eq!(read(&path).unwrap().rows.len(), 2);
+        std::fs::write(&path, [first.as_slice(), rows[1].as_bytes()].concat()).unwrap();
+        assert!(matches!(read(&path), Err(FileError::Malformed { .. })));
     }
 
     #[test]

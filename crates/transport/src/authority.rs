@@ -7,8 +7,11 @@ use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyPair, KeyUsagePurpose, SanType,
 };
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
 use thiserror::Error;
 use time::{Duration, OffsetDateTime};
+use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use crate::identity::Identity;
 
@@ -21,8 +24,14 @@ const BACKDATE_HOURS: i64 = 1;
 
 /// A certificate could not be made or read.
 #[derive(Debug, Error)]
-#[error("certificate authority: {0}")]
-pub struct AuthorityError(#[from] rcgen::Error);
+pub enum AuthorityError {
+    /// No certificate or no key, or the system's entropy fails.
+    #[error("certificate authority: {0}")]
+    Unusable(#[from] rcgen::Error),
+    /// Nobody would accept what they issue together.
+    #[error("certificate authority: its certificate is not of its private key")]
+    OtherKey,
+}
 
 /// A CA with its private key.
 pub struct CertificateAuthority {
@@ -86,7 +95,15 @@ impl CertificateAuthority {
     /// # Errors
     /// [`AuthorityError`] if the texts are not its certificate and key.
     pub fn load(certificate_pem: &str, key_pem: &str) -> Result<Self, AuthorityError> {
-        let issuer = Issuer::from_ca_cert_pem(certificate_pem, KeyPair::from_pem(key_pem)?)?;
+        let unreadable = rcgen::Error::CouldNotParseCertificate;
+        let key = KeyPair::from_pem(key_pem)?;
+        let certificate = CertificateDer::from_pem_slice(certificate_pem.as_bytes())
+            .map_err(|_| unreadable.clone())?;
+        let (_, parsed) = X509Certificate::from_der(&certificate).map_err(|_| unreadable)?;
+        if *parsed.public_key().subject_public_key.data != *key.public_key_raw() {
+            return Err(AuthorityError::OtherKey);
+        }
+        let issuer = Issuer::from_ca_cert_der(&certificate, key)?;
         Ok(Self { issuer, certificate_pem: certificate_pem.to_owned() })
     }
 
@@ -151,4 +168,20 @@ fn params(
 fn from_now(validity_days: u32) -> (OffsetDateTime, OffsetDateTime) {
     let now = OffsetDateTime::now_utc();
     (now - Duration::hours(BACKDATE_HOURS), now + Duration::days(i64::from(validity_days)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_authority_is_loaded_with_its_own_key_only() {
+        let [one, other] =
+            ["one", "other"].map(|name| CertificateAuthority::create(name, 1).unwrap());
+        let loaded = CertificateAuthority::load(one.certificate_pem(), &one.key_pem()).unwrap();
+        assert_eq!(loaded.certificate_pem(), one.certificate_pem());
+        let mixed = CertificateAuthority::load(one.certificate_pem(), &other.key_pem());
+        assert!(matches!(mixed, Err(AuthorityError::OtherKey)));
+        assert!(CertificateAuthority::load(&one.key_pem(), &one.key_pem()).is_err());
+    }
 }
