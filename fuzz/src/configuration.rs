@@ -1,40 +1,23 @@
 //! Configuration files: any bytes give settings that keep their rules, or one
 //! sentence; and settings written back are the same settings.
 
-use std::path::PathBuf;
-use std::sync::LazyLock;
-
+use config::NodeConfig;
 use serde::Serialize;
 use tributary_client::{ClientConfig, load_genesis};
 use tributary_relay::RelayConfig;
 use tributary_router::RouterSettings;
 use tributary_service::Topology;
 use tributary_service::settings::{Settings, load_from};
-use tributary_transport::authority::CertificateAuthority;
-use tributary_transport::{Identity, Role};
 
+use crate::folder::{file, told, with_credentials};
 use crate::samples::WORLD;
 
-/// Files are read from where reading costs no disk access, if there is such a
-/// place.
-static FOLDER: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
-    let shared = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
-    shared.expect("a place for a small file")
-});
+/// The host cannot be built for fuzzing (RocksDB); this is the same source.
+#[path = "../../crates/host/src/config.rs"]
+mod config;
 
-/// Days that the certificates of the client's sample are valid.
-const VALIDITY_DAYS: u32 = 7;
-
-fn file(name: &str, bytes: &[u8]) -> PathBuf {
-    let path = FOLDER.path().join(format!("{:?}-{name}", std::thread::current().id()));
-    std::fs::write(&path, bytes).expect("a small file can be written");
-    path
-}
-
-/// Errors are told to people in one sentence.
-fn told(error: &impl std::fmt::Display) {
-    assert!(!error.to_string().is_empty());
-}
+/// What the names of variables that are settings begin with.
+const VARIABLE: &str = "TRIBUTARY_";
 
 pub(crate) fn topology(bytes: &[u8]) {
     match Topology::load(&file("topology", bytes)) {
@@ -60,25 +43,36 @@ pub(crate) fn topologies() -> Vec<Vec<u8>> {
     vec![sample.as_bytes().to_vec(), Vec::new()]
 }
 
-/// Settings of routers and relays: a file, then flags, one a line, behind the
-/// first line that is `--set`.
+/// Settings of nodes, routers and relays: a file, then flags and variables, one
+/// a line, behind the first line that is `--set`.
 pub(crate) fn settings(bytes: &[u8]) {
+    with_credentials();
     let separator = b"\n--set\n";
     let at = bytes.windows(separator.len()).position(|window| window == separator);
-    let (text, flags) =
+    let (text, lines) =
         at.map_or((bytes, &[][..]), |at| (&bytes[..at], &bytes[at + separator.len()..]));
-    let flags = String::from_utf8_lossy(flags);
-    let flags: Vec<String> = flags.lines().map(str::to_owned).collect();
-    settings_of::<RouterSettings>("router", text, &flags);
-    settings_of::<RelayConfig>("relay", text, &flags);
+    let lines = String::from_utf8_lossy(lines);
+    let (variables, flags): (Vec<_>, Vec<_>) =
+        lines.lines().map(str::to_owned).partition(|line| line.starts_with(VARIABLE));
+    let over = Over { variables: variables.iter().map(|line| variable(line)).collect(), flags };
+    settings_of::<NodeConfig>("node", text, &over);
+    settings_of::<RouterSettings>("router", text, &over);
+    settings_of::<RelayConfig>("relay", text, &over);
 }
 
-fn settings_of<T: Settings + PartialEq + std::fmt::Debug>(
-    name: &str,
-    text: &[u8],
-    flags: &[String],
-) {
-    match load_from::<T>(&file(name, text), [], flags) {
+/// What stands over a file.
+struct Over {
+    variables: Vec<(String, String)>,
+    flags: Vec<String>,
+}
+
+fn variable(line: &str) -> (String, String) {
+    let (name, value) = line.split_once('=').unwrap_or((line, ""));
+    (name.to_owned(), value.to_owned())
+}
+
+fn settings_of<T: Settings + PartialEq + std::fmt::Debug>(name: &str, text: &[u8], over: &Over) {
+    match load_from::<T>(&file(name, text), over.variables.clone(), &over.flags) {
         Ok(settings) => {
             let again = load_from::<T>(&file(name, text_of(&settings).as_bytes()), [], &[]);
             assert_eq!(again.ok(), Some(settings));
@@ -90,13 +84,20 @@ fn settings_of<T: Settings + PartialEq + std::fmt::Debug>(
 pub(crate) fn settings_samples() -> Vec<Vec<u8>> {
     let common = "name = \"one\"\ngenesis = \"../genesis.json\"\ntopology = \"../topology.toml\"\n";
     let tls = "[tls]\nca = \"ca.pem\"\ncertificate = \"certificate.pem\"\nkey = \"key.pem\"\n";
+    let node = format!(
+        "{common}data_dir = \"data\"\n{tls}[[replica]]\nchain = 1\nvalidator = 0\nkey = \"1.seed\"\n\
+         [[replica]]\nchain = 2\nvalidator = 1\nkey = \"/2.seed\"\n\
+         [limits]\nchain_inputs_max = 16\nsignature_threads = 0\n"
+    );
     let router = format!(
         "{common}institution = 1\nsigning_key = \"key\"\nlisten = \"127.0.0.1:1\"\n{tls}\
          [limits]\nrequests_in_flight_max = 7\nqueue_payments_max = 9000\n"
     );
     let relay = format!("{common}rank = 1\nage_alarm_ms = 5000\n{tls}");
-    let flags = format!("{relay}\n--set\nrank=2\ntls.ca=/etc/ca.pem\nname='x'\n");
-    [router, relay, flags].map(String::into_bytes).into()
+    let flags = format!("{relay}\n--set\nrank=2\ntls.ca=ca.pem\nname='x'\n");
+    let variables =
+        format!("{node}\n--set\nTRIBUTARY_LIMITS__WAITERS_MAX=9\nTRIBUTARY__NAME=two\n");
+    [node, router, relay, flags, variables].map(String::into_bytes).into()
 }
 
 pub(crate) fn genesis(bytes: &[u8]) {
@@ -124,33 +125,13 @@ pub(crate) fn genesis_samples() -> Vec<Vec<u8>> {
 /// folders in them are left out: they would have the test read any file of this
 /// machine, devices included.
 pub(crate) fn client(bytes: &[u8]) {
-    static READY: LazyLock<()> = LazyLock::new(client_files);
-    LazyLock::force(&READY);
+    with_credentials();
     if bytes.iter().any(|byte| matches!(byte, b'/' | b'\\')) {
         return;
     }
     match ClientConfig::load(&file("client", bytes)) {
         Ok(config) => assert_eq!(config.genesis, WORLD.genesis),
         Err(error) => told(&error),
-    }
-}
-
-/// What the client's sample names.
-fn client_files() {
-    let institution = crate::samples::BANK;
-    let identity = Identity { role: Role::Institution(institution), name: "one".to_owned() };
-    let authority =
-        CertificateAuthority::create("samples", VALIDITY_DAYS).expect("a development CA");
-    let issued = authority.issue(&identity, VALIDITY_DAYS).expect("a certificate");
-    let genesis = serde_json::to_string(&WORLD.genesis).expect("a genesis has a text");
-    let files = [
-        ("ca.pem", authority.certificate_pem().to_owned()),
-        ("certificate.pem", issued.certificate_pem),
-        ("key.pem", issued.key_pem),
-        ("genesis.json", genesis),
-    ];
-    for (name, text) in files {
-        std::fs::write(FOLDER.path().join(name), text).expect("a small file can be written");
     }
 }
 

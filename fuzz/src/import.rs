@@ -1,7 +1,15 @@
-//! The import file: any bytes give rows or a reason, and good rows written
-//! back are the same rows.
+//! The import file, plain or compressed: any bytes give rows or a reason, and
+//! good rows written back are the same rows. Of a compressed file all is read,
+//! or it is refused: rows that are left out silently are payments lost.
 
-use rows::{RowKind, Rows};
+use std::io::{Read as _, Write as _};
+
+use flate2::Compression;
+use flate2::read::MultiGzDecoder;
+use flate2::write::GzEncoder;
+use rows::{FileError, RowKind, Rows};
+
+use crate::folder::{file, told};
 
 /// The command line is a program without a library; this is the same source.
 #[path = "../../cli/src/import/rows.rs"]
@@ -18,6 +26,26 @@ pub(crate) fn check(bytes: &[u8]) {
     assert!(again.bad.is_empty(), "{:?}", again.bad);
     let facts = |rows: &Rows| rows.rows.iter().map(fact).collect::<Vec<_>>();
     assert_eq!(facts(&again), facts(&parsed));
+}
+
+/// A compressed file has the rows of what it decompresses to.
+pub(crate) fn compressed(bytes: &[u8]) {
+    let mut plain = Vec::new();
+    let whole = MultiGzDecoder::new(bytes).read_to_end(&mut plain);
+    match (rows::read(&file("rows.csv.gz", bytes)), whole) {
+        (Ok(read), Ok(_)) => {
+            let parsed = rows::parse(plain.as_slice()).expect("the same bytes as in the file");
+            let facts = |rows: &Rows| rows.rows.iter().map(fact).collect::<Vec<_>>();
+            assert_eq!((facts(&read), read.bad), (facts(&parsed), parsed.bad));
+        }
+        (Ok(_), Err(error)) => panic!("rows of a damaged file: {error}"),
+        (Err(FileError::Unreadable { .. }), _) => panic!("the file is readable"),
+        (Err(FileError::NotGzip(_)), whole) => assert!(whole.is_err() || bytes.is_empty()),
+        (Err(error), whole) => {
+            assert!(whole.is_err() || rows::parse(plain.as_slice()).is_err(), "{error}");
+            told(&error);
+        }
+    }
 }
 
 /// A row without its line number.
@@ -54,4 +82,19 @@ pub(crate) fn samples() -> Vec<Vec<u8>> {
                  payment,EUR,7,m2,c2,t,z-9,x\n";
     samples.push(other.as_bytes().to_vec());
     samples
+}
+
+pub(crate) fn compressed_samples() -> Vec<Vec<u8>> {
+    let plain = samples();
+    let mut samples: Vec<_> = plain.iter().map(|text| gzip(text)).collect();
+    let (first, second) = plain[0].split_at(plain[0].len() / 2);
+    samples.push([gzip(first), gzip(second)].concat());
+    samples.push([gzip(first), second.to_vec()].concat());
+    samples
+}
+
+fn gzip(plain: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(plain).expect("memory takes everything");
+    encoder.finish().expect("memory takes everything")
 }

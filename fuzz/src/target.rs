@@ -1,8 +1,8 @@
 //! Every fuzz target by name.
 
 use crate::{
-    canonical, configuration, execution, frames, import, log_rule, proofs, raft_messages, state,
-    texts, wire,
+    archive, canonical, configuration, credentials, execution, frames, import, import_journal,
+    log_rule, proof_file, proofs, raft_messages, state, storage, texts, wire,
 };
 
 /// One decoder and what must hold of whatever it is given.
@@ -20,13 +20,15 @@ pub struct Target {
 
 /// Most bytes of an input that is one message.
 const MESSAGE: usize = 4_096;
+/// Most bytes of an input that is one line.
+const LINE: usize = 128;
 /// Most bytes of an input that is a text.
 const TEXT: usize = 2_048;
 /// Most bytes of an input that is a whole state.
 const STATE: usize = 16_384;
 
 /// All of them.
-pub const TARGETS: [Target; 26] = [
+pub const TARGETS: [Target; 36] = [
     target("frames", frames::check, frames::samples, MESSAGE),
     target("node_request", wire::node_request, wire::node_requests, MESSAGE),
     target("node_reply", wire::node_reply, wire::node_replies, MESSAGE),
@@ -53,6 +55,16 @@ pub const TARGETS: [Target; 26] = [
     target("log_rule", log_rule::check, log_rule::samples, TEXT),
     target("state", state::check, state::samples, STATE),
     target("execution", execution::check, execution::samples, MESSAGE),
+    target("stored_value", storage::stored_value, storage::stored_values, MESSAGE),
+    target("stored_block", archive::stored_block, archive::stored_blocks, MESSAGE),
+    target("served_blocks", archive::served_blocks, archive::served_samples, STATE),
+    target("log_mark", storage::log_mark, storage::log_marks, TEXT),
+    target("format_file", storage::format_file, storage::format_files, LINE),
+    target("journal", import_journal::check, import_journal::samples, TEXT),
+    target("rows_gz", import::compressed, import::compressed_samples, TEXT),
+    target("proof_file", proof_file::check, proof_file::samples, STATE),
+    target("credentials", credentials::check, credentials::samples, MESSAGE),
+    target("key_file", credentials::key_file, credentials::key_files, LINE),
 ];
 
 const fn target(

@@ -63,6 +63,8 @@ smoke_tests! {
     frames, node_request, node_reply, router_request, router_reply, peer_frame, serde_values,
     peer_message, body, batch, delivery, message, header, certificate, record, outcomes,
     proofs, texts, rows, topology, settings, genesis, client_file, log_rule, state, execution,
+    stored_value, stored_block, served_blocks, log_mark, format_file, journal, rows_gz, proof_file,
+    credentials, key_file,
 }
 
 #[test]
