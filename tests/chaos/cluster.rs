@@ -19,12 +19,14 @@ const LOG_LINES_SHOWN: usize = 5;
 
 /// A running cluster; stopped when dropped.
 pub struct Cluster {
-    /// Where everything lies; removed in the end.
+    /// Where everything lies; removed in the end unless it is kept.
     scratch: tempfile::TempDir,
     /// Who listens where.
     pub topology: Topology,
     /// Data of a node with a file system of its own.
     pub confined: Option<PathBuf>,
+    /// Whether the scratch directory stays in the end.
+    is_kept: bool,
     /// Whether the clocks of nodes can be moved.
     pub has_clocks: bool,
 }
@@ -47,7 +49,7 @@ impl Cluster {
             None => eprintln!("no clock offsets: libfaketime is not installed"),
         }
         let (topology, has_clocks) = (Topology::default(), library.is_some());
-        let mut cluster = Self { scratch, topology, confined: None, has_clocks };
+        let mut cluster = Self { scratch, topology, confined: None, is_kept: false, has_clocks };
         cluster.start()?;
         cluster.topology = Topology::load(&cluster.directory().join("topology.toml"))?;
         Ok(cluster)
@@ -133,6 +135,29 @@ impl Cluster {
         shown
     }
 
+    /// Keeps everything when the cluster is stopped: data, keys and logs. Where
+    /// it lies.
+    pub fn keep(&mut self) -> PathBuf {
+        self.scratch.disable_cleanup(true);
+        self.is_kept = true;
+        self.directory()
+    }
+
+    /// Moves the data out of its file system if it is to be kept, and unmounts
+    /// that.
+    fn release(&self, data: &Path) -> Result<()> {
+        let kept = data.with_file_name("data-kept");
+        if self.is_kept {
+            run(Command::new("cp").arg("-a").arg(data).arg(&kept))?;
+        }
+        run(Command::new("umount").arg(data))?;
+        if self.is_kept {
+            std::fs::remove_dir(data)?;
+            std::fs::rename(kept, data)?;
+        }
+        Ok(())
+    }
+
     /// Moves a node's data into a file system of its own, of so many MiB. The
     /// cluster must be stopped.
     ///
@@ -172,7 +197,7 @@ impl Drop for Cluster {
             }
         }
         if let Some(data) = &self.confined
-            && let Err(error) = run(Command::new("umount").arg(data))
+            && let Err(error) = self.release(data)
         {
             eprintln!("{error:#}");
         }

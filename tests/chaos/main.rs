@@ -98,7 +98,11 @@ fn run(arguments: &Arguments, network: Option<Network>) -> Result<usize> {
     }
     let outcome = disturb(&cluster, arguments, network);
     if !matches!(outcome, Ok(0)) {
-        eprintln!("{}", cluster.logs());
+        eprintln!(
+            "{}\nkept for whoever looks into it: {}",
+            cluster.logs(),
+            cluster.keep().display()
+        );
     }
     outcome
 }
@@ -134,7 +138,7 @@ fn disturb(cluster: &Cluster, arguments: &Arguments, network: Option<Network>) -
     runtime.block_on(ending::conclude(&client, &parties, &mut history))?;
     history.faults = nemesis.counts(length);
     let violations = checker::check(&history);
-    report(&history, &nemesis, begin.elapsed());
+    report(arguments.seed, &history, &nemesis, begin.elapsed());
     for violation in violations.iter().take(SHOWN_MAX) {
         println!("violated: {}: {}", violation.rule, violation.found);
     }
@@ -152,12 +156,13 @@ async fn prepare(cluster: &Cluster) -> Result<(Vec<Client>, Parties)> {
     Ok((clients, parties))
 }
 
-fn report(history: &History, nemesis: &Nemesis<'_>, took: Duration) {
+fn report(seed: u64, history: &History, nemesis: &Nemesis<'_>, took: Duration) {
     let answered = |wanted: fn(&Answer) -> bool| {
         history.submissions.iter().filter(|one| wanted(&one.answer)).count()
     };
     let committed =
         history.fates.values().filter(|fate| matches!(fate, history::Fate::Committed(_))).count();
+    println!("seed: {seed}");
     println!("seconds: {:.0}", took.as_secs_f64());
     println!("faults: {}", history.faults_struck());
     for FaultCount { kind, struck, .. } in &history.faults {

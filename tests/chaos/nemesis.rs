@@ -199,7 +199,8 @@ impl<'a> Nemesis<'a> {
     fn kill(&mut self, names: &[String]) -> bool {
         let signal = |name: &&String| self.cluster.signal(name, Signal::SIGKILL);
         let killed: Vec<&str> = names.iter().filter(signal).map(String::as_str).collect();
-        self.note("killed", &killed.join(" "));
+        let shown = if killed.is_empty() { "nobody".to_owned() } else { killed.join(" ") };
+        self.note("killed", &shown);
         !killed.is_empty()
     }
 
