@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use tributary_types::OutcomeCode;
 
 use crate::event::{Event, Told};
+use crate::model::ids::is_kept;
 use crate::orders::OrderNumber;
 use crate::prng::{Chance, Prng};
 use crate::stage::Stage;
@@ -21,7 +22,7 @@ const OPEN_ORDERS_MAX: usize = 200;
 const RETRY_US_MIN: u64 = 1_500_000;
 /// Longest wait for an answer.
 const RETRY_US_MAX: u64 = 4_000_000;
-/// How long a pending payment is left alone.
+/// How long a payment is left alone that is pending, or whose time has not come.
 const PENDING_US: u64 = 700_000;
 /// Refusals that another router may not share, before they are taken as final.
 const ELSEWHERE_MAX: u32 = 10;
@@ -108,13 +109,11 @@ impl Client {
                 return;
             }
         };
-        let depends = code.is_none_or(|code| {
-            matches!(code, OutcomeCode::Moved | OutcomeCode::WrongChain | OutcomeCode::UnknownKey)
-        });
-        if depends && progress.elsewhere < ELSEWHERE_MAX {
+        let is_early = code == Some(OutcomeCode::FromFuture);
+        if code.is_none_or(depends) && progress.elsewhere < ELSEWHERE_MAX {
             progress.elsewhere += 1;
             self.open.insert(order, Progress { next_us: soon_us, ..progress });
-        } else if code.is_some_and(OutcomeCode::is_pending) {
+        } else if is_early || code.is_some_and(OutcomeCode::is_pending) {
             progress.next_us = stage.now_us + PENDING_US;
             self.open.insert(order, progress);
         } else {
@@ -131,6 +130,9 @@ impl Client {
     ) {
         let what = code.map_or("not admitted", OutcomeCode::as_str);
         stage.note(Place::Client(self.number), 0, what, [u64::from(order), 0]);
+        if let Some(content) = stage.orders.get(order) {
+            stage.checks.concludes(order, content, progress.known.or(code));
+        }
         if let (Some(known), Some(code)) = (progress.known, code) {
             stage.checks.asked_again(order, known, code);
             self.open.remove(&order);
@@ -161,4 +163,10 @@ impl Client {
         let client = self.number;
         stage.send(from, to, Event::Submit { router, client, orders });
     }
+}
+
+/// Whether a refusal may depend on whom was asked.
+fn depends(code: OutcomeCode) -> bool {
+    use OutcomeCode::{Expired, FromFuture, IdReused, Malformed};
+    !is_kept(code) && !matches!(code, Expired | FromFuture | IdReused | Malformed)
 }

@@ -131,9 +131,10 @@ fn tell_outcome(outcome: &Outcome, args: &Args, elapsed: Duration) {
     let minutes = elapsed.as_secs_f64() / 60.0;
     let [faulty_hours, hours] = [outcome.faulty_ms, outcome.virtual_ms].map(hours);
     println!(
-        "{seeds} seeds from {} in {minutes:.1} minutes, {blocks} blocks; \
-         {hours:.2} virtual hours, {faulty_hours:.2} with faults, {:.2} per minute",
+        "{seeds} seeds from {} in {minutes:.1} minutes, {:.0} a minute, {blocks} blocks; \
+         {hours:.2} virtual hours, {faulty_hours:.2} with faults, {:.2} a minute",
         args.seed,
+        count(*seeds) / minutes,
         hours / minutes,
     );
 }
@@ -148,7 +149,11 @@ fn tell_failure(scenario: &Scenario, given: &Given, report: &Report) -> ExitCode
     ExitCode::FAILURE
 }
 
-#[expect(clippy::cast_precision_loss, reason = "for people")]
 fn hours(ms: u64) -> f64 {
-    ms as f64 / MS_PER_HOUR
+    count(ms) / MS_PER_HOUR
+}
+
+#[expect(clippy::cast_precision_loss, reason = "for people")]
+const fn count(number: u64) -> f64 {
+    number as f64
 }

@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::check::Violation;
+use crate::profile::Profile;
 use crate::scenario::Scenario;
 use crate::tally::Tally;
 use crate::world::World;
@@ -61,11 +62,21 @@ pub fn run(scenario: &Scenario, prints: bool) -> Result<Report, String> {
         blocks: stage.checks.blocks(),
         orders: stage.orders.len(),
         virtual_ms: stage.now_us / 1_000,
-        faulty_ms: (stage.now_us / 1_000).min(scenario.faulty_ms).saturating_sub(scenario.quiet_ms),
+        faulty_ms: faulty_ms(scenario, stage.now_us / 1_000),
         healing_ms: world.healing_us().map(|us| us / 1_000),
         tally: stage.trace.tally().clone(),
         failure,
     })
+}
+
+/// A run in which nothing goes wrong has no time with faults.
+fn faulty_ms(scenario: &Scenario, now_ms: u64) -> u64 {
+    let Scenario { faulty_ms, quiet_ms, profile, .. } = scenario;
+    if profile.name == Profile::none().name {
+        0
+    } else {
+        now_ms.min(*faulty_ms).saturating_sub(*quiet_ms)
+    }
 }
 
 fn text_of(panic: &(dyn std::any::Any + Send)) -> String {

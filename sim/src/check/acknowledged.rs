@@ -9,6 +9,7 @@ use tributary_types::{BlockHeight, ChainId, OutcomeCode, Receipt};
 
 use crate::cluster::Cluster;
 use crate::disk::Disk;
+use crate::model::ids::is_kept;
 use crate::orders::OrderNumber;
 
 /// See the module head.
@@ -118,8 +119,8 @@ pub fn asked_again(
     known: OutcomeCode,
     code: OutcomeCode,
 ) -> Result<(), String> {
-    let may_change = !tributary_ledger::is_remembered(known) || code == OutcomeCode::Expired;
-    if known == code || may_change || !tributary_ledger::is_remembered(code) {
+    let may_change = !is_kept(known) || code == OutcomeCode::Expired;
+    if known == code || may_change || !is_kept(code) {
         return Ok(());
     }
     Err(format!("order {order} was {known}, asked again it is {code}"))

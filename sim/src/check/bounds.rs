@@ -7,7 +7,7 @@ use tributary_replica::{Limits, ReplicaStatus};
 use crate::scenario::Scenario;
 
 /// Entries that a log may hold beside blocks and those of its tail.
-const LOG_ENTRIES_SPARE: u64 = 600;
+const LOG_ENTRIES_SPARE: u64 = 100;
 
 /// See the module head.
 #[derive(Debug)]

@@ -7,17 +7,21 @@ use std::collections::BTreeMap;
 use tributary_ledger::{Balance, BooksError, BooksReport, Ledger, check_books};
 use tributary_types::ChainId;
 
-/// Blocks between two comparisons of all chains.
-const COMPARE_EVERY: u64 = 16;
-
 /// See the module head.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Conservation {
+    /// States between two comparisons of all chains.
+    every: u64,
     reports: BTreeMap<ChainId, BooksReport>,
     states: u64,
 }
 
 impl Conservation {
+    /// No state was seen; so many are, between two comparisons of all chains.
+    pub const fn new(every: u64) -> Self {
+        Self { every, reports: BTreeMap::new(), states: 0 }
+    }
+
     /// The newest state of a chain.
     ///
     /// # Errors
@@ -34,7 +38,7 @@ impl Conservation {
         }
         self.reports.insert(report.chain, report);
         self.states += 1;
-        if self.states.is_multiple_of(COMPARE_EVERY) { self.compare(false) } else { Ok(()) }
+        if self.states.is_multiple_of(self.every) { self.compare(false) } else { Ok(()) }
     }
 
     /// The newest states of all chains, when nothing is under way any more.

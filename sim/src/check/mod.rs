@@ -11,6 +11,7 @@ mod balances;
 mod bounds;
 mod certificates;
 mod channels;
+mod concluded;
 mod conservation;
 mod durability;
 mod liveness;
@@ -22,7 +23,7 @@ mod time;
 
 use std::collections::BTreeSet;
 
-use tributary_chain::{Batch, Body, Certificate, Header};
+use tributary_chain::{Body, Certificate, Header};
 use tributary_ledger::Ledger;
 use tributary_replica::store::Checkpoint;
 use tributary_replica::{ExecutedBlock, ReplicaStatus};
@@ -32,15 +33,15 @@ use tributary_types::{BlockHeight, ChainId, Hash, OutcomeCode, TimeMs};
 use crate::auditor::Auditor;
 use crate::cluster::Cluster;
 use crate::disk::Disk;
-use crate::orders::OrderNumber;
-use crate::prng::Prng;
+use crate::orders::{Order, OrderNumber};
+use crate::prng::{Chance, Prng};
 use crate::scenario::Scenario;
 
 pub use acknowledged::Told;
 pub use liveness::{Surroundings, under_way, unfinished};
 
 /// Every promise that is checked, with where it is made.
-pub const CHECKERS: [(&str, &str); 17] = [
+pub const CHECKERS: [(&str, &str); 18] = [
     ("agreement", "replicas execute equal headers at every height; block time never goes back"),
     ("time", "no single wrong clock drags block time into the future"),
     ("certificates", "a certificate is of a header that was executed, by a quorum of the set"),
@@ -51,6 +52,7 @@ pub const CHECKERS: [(&str, &str); 17] = [
     ("state", "every invariant of a state holds after each block, its hashes now and then"),
     ("model", "every outcome and every total is what the reference model says"),
     ("acknowledged", "what was acknowledged is durable on a quorum and never changes"),
+    ("concluded", "what a front-end takes for the end of its order is what the chain decided"),
     ("durability", "no vote or append is promised before it is durable"),
     ("proofs", "every row of a certified state has a proof that holds for that header only"),
     ("replies", "every request gets at most one answer, of its own kind"),
@@ -59,6 +61,11 @@ pub const CHECKERS: [(&str, &str); 17] = [
     ("restart", "a process starts again from whatever a crash left; damage is noticed"),
     ("liveness", "after the faults all is decided, settled, received and equal, and time moves on"),
 ];
+
+/// Runs in which whole states are looked at after every block.
+const THOROUGH: Chance = Chance::percent(10);
+/// Blocks between two such looks in all others.
+const BLOCKS_BETWEEN: u64 = 16;
 
 /// A promise that was broken.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,12 +100,12 @@ pub struct Checks {
     predicted: model::Predicted,
     balances: balances::Balances,
     acknowledged: acknowledged::Acknowledged,
+    concluded: concluded::Concluded,
     bounds: bounds::Bounds,
     proofs: proofs::Proofs,
     state: state::State,
     time: time::Time,
     auditor: Auditor,
-    cluster: Hash,
     /// Chains that were idle after the faults and moved on in time for a read.
     moved_on: BTreeSet<ChainId>,
     /// Nodes whose stored bytes were changed, with the chain.
@@ -113,22 +120,23 @@ impl Checks {
     /// # Errors
     /// What is wrong with the cluster.
     pub fn new(scenario: &Scenario, cluster: &Cluster) -> Result<Self, String> {
+        let every = blocks_between(scenario);
         Ok(Self {
             violation: None,
             agreement: agreement::Agreement::new(cluster),
             certificates: certificates::Certificates::default(),
             once: once::Once::default(),
             channels: channels::Channels::default(),
-            conservation: conservation::Conservation::default(),
-            predicted: model::Predicted::new(cluster),
+            conservation: conservation::Conservation::new(every),
+            predicted: model::Predicted::new(cluster, every),
             balances: balances::Balances::new(cluster),
             acknowledged: acknowledged::Acknowledged::new(cluster),
+            concluded: concluded::Concluded::new(scenario.parameters.id_window_back_ms),
             bounds: bounds::Bounds::new(scenario),
-            proofs: proofs::Proofs::new(cluster),
-            state: state::State::default(),
+            proofs: proofs::Proofs::new(cluster, every),
+            state: state::State::new(every),
             time: time::Time::new(scenario),
             auditor: Auditor::new(cluster, &Prng::new(scenario.seed))?,
-            cluster: cluster.hash,
             moved_on: BTreeSet::new(),
             damaged: BTreeSet::new(),
             blocks: 0,
@@ -191,6 +199,7 @@ impl Checks {
         self.check("acknowledged", told);
         let predicted = self.predicted.executed(header, &body, &block.outcomes);
         self.check("model", predicted);
+        self.concluded.executed(header, &body, &block.outcomes);
         self.auditor.executed(block);
         self.channels.ordered(header.chain, body.deliveries);
         if ledger.header() == header {
@@ -283,6 +292,12 @@ impl Checks {
         self.check("acknowledged", again);
     }
 
+    /// A front-end asks no more about an order: this is what it was told, or
+    /// nothing but that it was not admitted.
+    pub fn concludes(&mut self, number: OrderNumber, order: &Order, code: Option<OutcomeCode>) {
+        self.concluded.concludes(number, order, code);
+    }
+
     /// Somebody changed stored bytes of a chain on a node.
     pub fn damage(&mut self, node: u16, chain: ChainId) {
         self.damaged.insert((node, chain));
@@ -317,12 +332,6 @@ impl Checks {
         }
     }
 
-    /// Whether a batch is one that its institution signed.
-    #[must_use]
-    pub fn is_genuine(&self, batch: &Batch) -> bool {
-        batch.is_signed(&self.cluster)
-    }
-
     /// Everything is over: the books must balance to the end, and every state is
     /// whole and what the model says.
     pub fn finish<'a>(&mut self, ledgers: impl Iterator<Item = &'a Ledger>) {
@@ -335,6 +344,8 @@ impl Checks {
         self.check("conservation", books);
         let told = self.acknowledged.finish();
         self.check("acknowledged", told);
+        let concluded = self.concluded.finish();
+        self.check("concluded", concluded);
     }
 
     fn check(&mut self, checker: &'static str, result: Result<(), String>) {
@@ -342,4 +353,11 @@ impl Checks {
             self.violate(checker, text);
         }
     }
+}
+
+/// Blocks of all chains between two looks at whole states: they cost more than
+/// the blocks. In some runs there are none in between.
+fn blocks_between(scenario: &Scenario) -> u64 {
+    let is_thorough = Prng::new(scenario.seed).fork("thorough").happens(THOROUGH);
+    if is_thorough { 1 } else { BLOCKS_BETWEEN }
 }

@@ -6,20 +6,20 @@ use tributary_ledger::{BlockOutcomes, Ledger};
 use crate::cluster::Cluster;
 use crate::model::{Model, Rules};
 
-/// Blocks of all chains after which a whole state is compared; outcomes and
-/// channels are compared in each.
-const COMPARED_EVERY_BLOCKS: u64 = 16;
-
 /// See the module head.
 pub struct Predicted {
     model: Model,
+    /// Blocks of all chains after which a whole state is compared; outcomes and
+    /// channels are compared in each.
+    every: u64,
     blocks: u64,
 }
 
 impl Predicted {
-    /// The model of a cluster at height 0.
-    pub fn new(cluster: &Cluster) -> Self {
-        Self { model: Model::new(Rules::from(&cluster.genesis)), blocks: 0 }
+    /// The model of a cluster at height 0; a whole state is compared after so
+    /// many blocks.
+    pub fn new(cluster: &Cluster, every: u64) -> Self {
+        Self { model: Model::new(Rules::from(&cluster.genesis)), every, blocks: 0 }
     }
 
     /// A block was executed for the first time.
@@ -42,7 +42,7 @@ impl Predicted {
     /// What is not as predicted.
     pub fn state(&mut self, ledger: &Ledger) -> Result<(), String> {
         self.blocks += 1;
-        if self.blocks.is_multiple_of(COMPARED_EVERY_BLOCKS) {
+        if self.blocks.is_multiple_of(self.every) {
             return self.whole(ledger);
         }
         self.model.compare_cursors(ledger).map_err(|difference| difference.to_string())

@@ -4,9 +4,11 @@
 use std::collections::BTreeMap;
 
 use tributary_chain::Body;
+use tributary_ledger::BlockOutcomes;
 use tributary_ledger::outcome::Subject;
-use tributary_ledger::{BlockOutcomes, is_remembered};
 use tributary_types::{ChainId, OutcomeCode, PaymentId, PaymentRecord};
+
+use crate::model::ids::is_kept;
 
 /// Outcomes by chain and id; those of another chain's transfers apart.
 #[derive(Debug, Default)]
@@ -46,7 +48,7 @@ impl Once {
                 if !is_told {
                     return Err(format!("{}, as a repetition", place()));
                 }
-            } else if is_remembered(receipt.code) {
+            } else if is_kept(receipt.code) {
                 let goes_on = before.is_none_or(|before| before.is_pending() && late);
                 if !goes_on || (late && receipt.code.is_pending()) {
                     return Err(place());

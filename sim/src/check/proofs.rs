@@ -9,23 +9,23 @@ use tributary_types::{AccountClass, AccountId, ChainId};
 use crate::cluster::Cluster;
 use crate::workload::{every_merchant, every_user};
 
-/// Heights of a chain between two that are looked at: signatures take time.
-const EVERY: u64 = 8;
-
 /// See the module head.
 #[derive(Debug)]
 pub struct Proofs {
     genesis: Genesis,
+    /// Heights of a chain between two that are looked at.
+    every: u64,
     accounts: Vec<AccountId>,
     hf: ChainId,
 }
 
 impl Proofs {
-    /// Looks at all users and merchants that may ever be opened, in turn.
-    pub fn new(cluster: &Cluster) -> Self {
+    /// Looks at all users and merchants that may ever be opened, in turn, one
+    /// after so many heights of a chain.
+    pub fn new(cluster: &Cluster, every: u64) -> Self {
         let users = every_user(&cluster.genesis.routes).into_iter().map(|(_, account)| account);
         let accounts = users.chain(every_merchant()).collect();
-        Self { genesis: cluster.genesis.clone(), accounts, hf: cluster.hf }
+        Self { genesis: cluster.genesis.clone(), every, accounts, hf: cluster.hf }
     }
 
     /// A header is certified; `ledger` may be further.
@@ -38,10 +38,10 @@ impl Proofs {
         certificate: &Certificate,
         ledger: &Ledger,
     ) -> Result<(), String> {
-        if ledger.header() != header || !header.height.get().is_multiple_of(EVERY) {
+        if ledger.header() != header || !header.height.get().is_multiple_of(self.every) {
             return Ok(());
         }
-        let first = usize::try_from(header.height.get() / EVERY).unwrap_or(0);
+        let first = usize::try_from(header.height.get() / self.every).unwrap_or(0);
         let known = self.accounts.iter().cycle().skip(first % self.accounts.len().max(1));
         let parts =
             known.take(self.accounts.len()).find_map(|account| self.prove(*account, ledger));

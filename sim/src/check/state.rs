@@ -4,24 +4,27 @@
 
 use tributary_ledger::Ledger;
 
-/// Blocks of all chains after which a whole state is hashed again: a hash that
-/// was wrong once stays wrong.
-const HASHED_EVERY_BLOCKS: u64 = 16;
-
 /// See the module head.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct State {
+    /// Blocks of all chains after which a whole state is hashed again.
+    every: u64,
     blocks: u64,
 }
 
 impl State {
+    /// No block was seen; a whole state is hashed after so many.
+    pub const fn new(every: u64) -> Self {
+        Self { every, blocks: 0 }
+    }
+
     /// The newest state of a chain.
     ///
     /// # Errors
     /// Which invariant does not hold.
     pub fn state(&mut self, ledger: &Ledger) -> Result<(), String> {
         self.blocks += 1;
-        if self.blocks.is_multiple_of(HASHED_EVERY_BLOCKS) {
+        if self.blocks.is_multiple_of(self.every) {
             return Self::whole(ledger);
         }
         ledger.validate_rows().map_err(|violation| violation.to_string())

@@ -62,8 +62,7 @@ impl Ids {
         }
     }
 
-    /// Remembers an outcome, unless it says nothing about the payment itself:
-    /// then the id may come again.
+    /// Remembers an outcome that is [`is_kept`].
     pub(super) fn remember(
         &mut self,
         id: PaymentId,
@@ -71,24 +70,7 @@ impl Ids {
         code: OutcomeCode,
         position: Position,
     ) {
-        use OutcomeCode::{
-            Expired, FromFuture, IdReused, LimitReached, Malformed, Moved, OwnerSignatureInvalid,
-            OwnerSignatureMissing, Unauthorized, UnknownKey, WrongChain,
-        };
-        let again = [
-            Expired,
-            FromFuture,
-            IdReused,
-            LimitReached,
-            Malformed,
-            Moved,
-            OwnerSignatureInvalid,
-            OwnerSignatureMissing,
-            Unauthorized,
-            UnknownKey,
-            WrongChain,
-        ];
-        if !again.contains(&code) {
+        if is_kept(code) {
             self.0.insert(id, Decided { content, code, position });
         }
     }
@@ -104,4 +86,28 @@ impl Ids {
     pub fn iter(&self) -> impl Iterator<Item = (&PaymentId, &Decided)> {
         self.0.iter()
     }
+}
+
+/// Whether an outcome is about the payment itself, and is remembered under its
+/// id; if not, the id may come again.
+#[must_use]
+pub fn is_kept(code: OutcomeCode) -> bool {
+    use OutcomeCode::{
+        Expired, FromFuture, IdReused, LimitReached, Malformed, Moved, OwnerSignatureInvalid,
+        OwnerSignatureMissing, Unauthorized, UnknownKey, WrongChain,
+    };
+    let again = [
+        Expired,
+        FromFuture,
+        IdReused,
+        LimitReached,
+        Malformed,
+        Moved,
+        OwnerSignatureInvalid,
+        OwnerSignatureMissing,
+        Unauthorized,
+        UnknownKey,
+        WrongChain,
+    ];
+    !again.contains(&code)
 }
