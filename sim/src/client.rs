@@ -24,8 +24,11 @@ const RETRY_US_MIN: u64 = 1_500_000;
 const RETRY_US_MAX: u64 = 4_000_000;
 /// How long a payment is left alone that is pending, or whose time has not come.
 const PENDING_US: u64 = 700_000;
-/// Refusals that another router may not share, before they are taken as final.
-const ELSEWHERE_MAX: u32 = 10;
+/// Refusals that another router may not share, before they are taken as final:
+/// so many that no liar among the routers gave them all.
+const ELSEWHERE_MAX: u32 = 60;
+/// The same once nobody lies any more.
+const ELSEWHERE_HEALING_MAX: u32 = 5;
 /// A definite answer is lost on the way to whoever wanted it.
 const FORGETS: Chance = Chance::percent(3);
 /// Something that is done is asked for again, later.
@@ -110,11 +113,13 @@ impl Client {
             }
         };
         let is_early = code == Some(OutcomeCode::FromFuture);
-        if code.is_none_or(depends) && progress.elsewhere < ELSEWHERE_MAX {
+        let elsewhere_max = if stage.healing { ELSEWHERE_HEALING_MAX } else { ELSEWHERE_MAX };
+        if code.is_none_or(depends) && progress.elsewhere < elsewhere_max {
             progress.elsewhere += 1;
             self.open.insert(order, Progress { next_us: soon_us, ..progress });
         } else if is_early || code.is_some_and(OutcomeCode::is_pending) {
             progress.next_us = stage.now_us + PENDING_US;
+            progress.elsewhere = 0;
             self.open.insert(order, progress);
         } else {
             self.decided(order, progress, code, stage);
