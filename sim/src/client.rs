@@ -28,7 +28,7 @@ const PENDING_US: u64 = 700_000;
 /// so many that no liar among the routers gave them all.
 const ELSEWHERE_MAX: u32 = 60;
 /// The same once nobody lies any more.
-const ELSEWHERE_HEALING_MAX: u32 = 5;
+const ELSEWHERE_HEALING_MAX: u32 = 10;
 /// A definite answer is lost on the way to whoever wanted it.
 const FORGETS: Chance = Chance::percent(3);
 /// Something that is done is asked for again, later.
@@ -51,6 +51,8 @@ struct Progress {
     attempts: u32,
     /// Refused in a way that may depend on whom was asked.
     elsewhere: u32,
+    /// As often after the faults.
+    elsewhere_healing: u32,
     /// The definite outcome, if it is only asked for again.
     known: Option<OutcomeCode>,
 }
@@ -113,9 +115,11 @@ impl Client {
             }
         };
         let is_early = code == Some(OutcomeCode::FromFuture);
-        let elsewhere_max = if stage.healing { ELSEWHERE_HEALING_MAX } else { ELSEWHERE_MAX };
-        if code.is_none_or(depends) && progress.elsewhere < elsewhere_max {
+        let elsewhere = progress.elsewhere < ELSEWHERE_MAX
+            && progress.elsewhere_healing < ELSEWHERE_HEALING_MAX;
+        if code.is_none_or(depends) && elsewhere {
             progress.elsewhere += 1;
+            progress.elsewhere_healing += u32::from(stage.healing);
             self.open.insert(order, Progress { next_us: soon_us, ..progress });
         } else if is_early || code.is_some_and(OutcomeCode::is_pending) {
             progress.next_us = stage.now_us + PENDING_US;
