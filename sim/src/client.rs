@@ -108,9 +108,14 @@ impl Client {
                 return;
             }
         };
-        let depends = code.is_none_or(|code| {
-            matches!(code, OutcomeCode::Moved | OutcomeCode::WrongChain | OutcomeCode::UnknownKey)
-        });
+        if code == Some(OutcomeCode::Moved) {
+            // Whoever sent it there goes by a wrong table: another router will
+            // not, or this one no more. Nobody stays without an outcome for that.
+            self.open.insert(order, Progress { next_us: soon_us, ..progress });
+            return;
+        }
+        let depends = code
+            .is_none_or(|code| matches!(code, OutcomeCode::WrongChain | OutcomeCode::UnknownKey));
         if depends && progress.elsewhere < ELSEWHERE_MAX {
             progress.elsewhere += 1;
             self.open.insert(order, Progress { next_us: soon_us, ..progress });

@@ -97,7 +97,7 @@ impl World {
             Fault::RouterRestart => {
                 let router = self.fault_prng.index(self.routers.len());
                 if let Some(router) = self.routers.get_mut(router) {
-                    router.restart();
+                    router.restart(&mut self.stage);
                 }
             }
             Fault::SpaceWanted => self.with_node(node, Node::want_space),

@@ -52,7 +52,8 @@ impl World {
             (0..stage.scenario.relays).map(|number| Relay::new(number, &mut stage)).collect();
         let clients =
             (0..stage.scenario.clients).map(|number| Client::new(number, &mut stage)).collect();
-        let routers = (0..stage.scenario.routers).map(Router::new).collect();
+        let routers =
+            (0..stage.scenario.routers).map(|number| Router::new(number, &mut stage)).collect();
         let mut world = Self {
             stage,
             nodes,
