@@ -114,6 +114,12 @@ impl Client {
                 return;
             }
         };
+        if code == Some(OutcomeCode::Moved) {
+            // Whoever sent it there goes by a wrong table: another router will
+            // not, or this one no more. Nobody stays without an outcome for that.
+            self.open.insert(order, Progress { next_us: soon_us, ..progress });
+            return;
+        }
         let is_early = code == Some(OutcomeCode::FromFuture);
         let elsewhere = progress.elsewhere < ELSEWHERE_MAX
             && progress.elsewhere_healing < ELSEWHERE_HEALING_MAX;

@@ -93,10 +93,7 @@ impl Node {
         let Some(hosted) = self.hosted.get_mut(&chain) else { return };
         let from = hosted.validator;
         let home = stage.cluster.home(chain, to);
-        let message = match message {
-            PeerMessage::Vote(vote) => PeerMessage::Vote(liars::vote(chain, from, vote, stage)),
-            other => other,
-        };
+        let message = liars::validators::message(hosted, message, stage);
         let names_sender = matches!(message, PeerMessage::Raft(_) | PeerMessage::Snapshot(_));
         let bytes = message.to_bytes();
         stage.checks.sent(chain, self.number, &bytes, &stage.disks);
@@ -218,6 +215,7 @@ const fn kind_of(answer: &Answer) -> &'static str {
         Answer::Delivered(_) => "answer: delivered",
         Answer::Outgoing(_) => "answer: outgoing",
         Answer::Cursor { .. } => "answer: cursor",
+        Answer::Routes(_) => "answer: routes",
         Answer::NotLeader(_) => "answer: not leader",
         Answer::Unknown => "answer: unknown",
         Answer::Overloaded { .. } => "answer: overloaded",

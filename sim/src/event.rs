@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tributary_chain::Delivery;
+use tributary_ledger::RoutesProof;
 use tributary_types::{BlockHeight, ChainId, Receipt};
 
 use crate::faults::Lasting;
@@ -226,6 +227,8 @@ pub enum Ask {
         /// The other chain.
         peer: ChainId,
     },
+    /// For the route table with its proof.
+    Routes,
 }
 
 /// What a node answers.
@@ -249,6 +252,8 @@ pub enum Answer {
         /// The last message that the other chain is known to have.
         acknowledged: u64,
     },
+    /// The route table with its proof; nothing if none is certified yet.
+    Routes(Option<Arc<RoutesProof>>),
     /// Another replica leads; which validator, if known.
     NotLeader(Option<u16>),
     /// It may or may not take effect.

@@ -10,6 +10,7 @@ use crate::event::Event;
 use crate::liars::lying_validator;
 use crate::node::Node;
 use crate::profile::{Fault, Profile};
+use crate::stage::Stage;
 use crate::trace::Place;
 use crate::world::World;
 
@@ -28,8 +29,8 @@ const SLOW_DISK_US_MAX: u64 = 300_000;
 pub enum Lasting {
     /// These do not reach each other.
     Cut(Vec<(Place, Place)>),
-    /// This link is slow.
-    SlowLink(Place, Place),
+    /// This link takes so much longer, in us.
+    SlowLink(Place, Place, u64),
     /// This node's disk is full or slow.
     Disk(u16),
     /// This node's clock is far off.
@@ -86,7 +87,7 @@ impl World {
             }
             Fault::ClockJump => self.jump_clock(node),
             Fault::DiskFull | Fault::SlowDisk => self.spoil_disk(node, fault),
-            Fault::BitFlip => self.flip_bit(node),
+            Fault::BitFlip => self.flip_bit(),
             Fault::RelayRestart => {
                 let relay = self.fault_prng.index(self.relays.len());
                 if let Some(relay) = self.relays.get_mut(relay) {
@@ -96,7 +97,7 @@ impl World {
             Fault::RouterRestart => {
                 let router = self.fault_prng.index(self.routers.len());
                 if let Some(router) = self.routers.get_mut(router) {
-                    router.restart();
+                    router.restart(&mut self.stage);
                 }
             }
             Fault::SpaceWanted => self.with_node(node, Node::want_space),
@@ -109,7 +110,7 @@ impl World {
             Lasting::Cut(pairs) => {
                 pairs.into_iter().for_each(|(from, to)| self.stage.network.join(from, to));
             }
-            Lasting::SlowLink(from, to) => self.stage.network.slow_down(from, to, 0),
+            Lasting::SlowLink(from, to, us) => self.stage.network.speed_up(from, to, us),
             Lasting::Disk(node) => {
                 let disk = self.stage.disk(node);
                 (disk.full, disk.slower_us) = (false, 0);
@@ -142,10 +143,7 @@ impl World {
 
     /// Cuts some places off from all others, or only their way out.
     fn part(&mut self, both_ways: bool) {
-        let mut places: Vec<Place> =
-            (0..self.stage.cluster.node_count()).map(Place::Node).collect();
-        places.extend((0..self.stage.scenario.relays).map(Place::Relay));
-        places.extend((0..self.stage.scenario.routers).map(Place::Router));
+        let places = self.places();
         let share = self.fault_prng.between(1, 3);
         let is_inside: Vec<bool> =
             places.iter().map(|_| self.fault_prng.below(6) < share).collect();
@@ -164,11 +162,27 @@ impl World {
         self.last_for(Lasting::Cut(pairs));
     }
 
+    /// Everybody who sends something or is sent it.
+    fn places(&self) -> Vec<Place> {
+        let scenario = &self.stage.scenario;
+        let nodes = (0..self.stage.cluster.node_count()).map(Place::Node);
+        let relays = (0..scenario.relays).map(Place::Relay);
+        let routers = (0..scenario.routers).map(Place::Router);
+        nodes.chain(relays).chain(routers).chain((0..scenario.clients).map(Place::Client)).collect()
+    }
+
+    /// A link takes longer in one direction, wherever there is one.
     fn slow_link(&mut self) {
-        let (from, to) = (Place::Node(self.some_node()), Place::Node(self.some_node()));
+        let places = self.places();
+        let links: Vec<_> = places
+            .iter()
+            .flat_map(|from| places.iter().map(move |to| (*from, *to)))
+            .filter(|(from, to)| is_link(*from, *to))
+            .collect();
         let longer_us = self.fault_prng.between(1, SLOW_LINK_US_MAX);
+        let Some((from, to)) = self.fault_prng.pick(&links).copied() else { return };
         self.stage.network.slow_down(from, to, longer_us);
-        self.last_for(Lasting::SlowLink(from, to));
+        self.last_for(Lasting::SlowLink(from, to, longer_us));
     }
 
     fn spoil_disk(&mut self, node: u16, fault: Fault) {
@@ -202,23 +216,34 @@ impl World {
     /// A node ends and a bit of what it stored flips, in a checkpoint, the log
     /// or the archive, if its chains can do without it: nobody may start again
     /// from there.
-    fn flip_bit(&mut self, node: u16) {
-        // A set of three bears one liar or one loss, not both.
-        let bears = self.stage.cluster.spare() > 0 && lying_validator(&self.stage).is_none();
-        if self.has_flipped || !bears {
-            return;
-        }
+    fn flip_bit(&mut self) {
+        let bearing: Vec<u16> =
+            (0..self.stage.cluster.node_count()).filter(|node| self.bears_loss_of(*node)).collect();
+        let Some(node) = self.fault_prng.pick(&bearing).copied() else { return };
         self.with_node(node, Node::end);
         let prng = &mut self.fault_prng;
         let flipped =
             self.stage.disks.get_mut(usize::from(node)).and_then(|disk| disk.flip_bit(prng));
         if let Some((chain, part)) = flipped {
-            self.has_flipped = true;
+            self.damaged.insert(node);
             self.stage.checks.damage(node, chain);
             self.stage.note(Place::Node(node), chain.get(), part_name(part), [0, 0]);
         }
         let delay_us = self.fault_prng.below(LASTS_US_MAX);
         self.stage.after(delay_us, Event::Start { node });
+    }
+
+    /// Whether each chain of a node bears its loss for good: a set of three bears
+    /// one liar or one loss, or a liar who is lost.
+    fn bears_loss_of(&self, node: u16) -> bool {
+        let Stage { cluster, .. } = &self.stage;
+        let liar = lying_validator(&self.stage);
+        cluster.hosted(node).iter().all(|(chain, validator)| {
+            let hosts = |other: &&u16| cluster.hosted(**other).iter().any(|(c, _)| c == chain);
+            let lost = self.damaged.iter().filter(hosts).count();
+            let lies = liar.is_some_and(|liar| liar != *validator);
+            !self.damaged.contains(&node) && lost + usize::from(lies) < usize::from(cluster.spare())
+        })
     }
 
     fn last_for(&mut self, lasting: Lasting) {
@@ -229,6 +254,18 @@ impl World {
     fn some_node(&mut self) -> u16 {
         let count = u64::from(self.stage.cluster.node_count());
         u16::try_from(self.fault_prng.below(count)).unwrap_or(0)
+    }
+}
+
+/// Whether anything is ever sent from one to the other.
+const fn is_link(from: Place, to: Place) -> bool {
+    match (from, to) {
+        (Place::Node(from), Place::Node(to)) => from != to,
+        (Place::Node(_), Place::Relay(_) | Place::Router(_))
+        | (Place::Relay(_), Place::Node(_))
+        | (Place::Router(_), Place::Node(_) | Place::Client(_))
+        | (Place::Client(_), Place::Router(_)) => true,
+        _ => false,
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use tributary_chain::channel::{DELIVERY_BYTES_MAX, Portion};
 use tributary_chain::{Certificate, Delivery, Header};
-use tributary_ledger::{Ledger, Outgoing};
+use tributary_ledger::{Ledger, Outgoing, RoutesProof, RoutesProofParts};
 use tributary_replica::{Replica, RequestId};
 use tributary_types::{BlockHeight, ChainId, TimeMs};
 
@@ -39,7 +39,7 @@ pub struct Hosted {
     /// When the thread will have waited long enough.
     pub wake_at_us: u64,
     followers: Vec<Follower>,
-    captured: BTreeMap<BlockHeight, (Header, BTreeMap<ChainId, Outgoing>)>,
+    captured: BTreeMap<BlockHeight, Capture>,
     view: Option<View>,
     requests: u64,
 }
@@ -86,11 +86,18 @@ struct Follower {
     acknowledged: u64,
 }
 
-/// The newest certified header and what it commits to about channels.
-struct View {
+/// A header and what it commits to about channels and, on the HF chain, about
+/// the route table.
+struct Capture {
     header: Header,
-    certificate: Certificate,
     leaves: BTreeMap<ChainId, Outgoing>,
+    routes: Option<RoutesProofParts>,
+}
+
+/// The newest certified header and what it commits to.
+struct View {
+    certificate: Certificate,
+    capture: Capture,
 }
 
 impl Hosted {
@@ -131,7 +138,8 @@ impl Hosted {
         let leaf = |peer, sent| Some((peer, ledger.outgoing(peer, sent, 0)?));
         let leaves = ledger.channel_status();
         let leaves = leaves.iter().filter_map(|channel| leaf(channel.peer, channel.sent)).collect();
-        self.captured.insert(header.height, (header.clone(), leaves));
+        let capture = Capture { header: header.clone(), leaves, routes: ledger.prove_routes() };
+        self.captured.insert(header.height, capture);
         while self.captured.len() > CAPTURES_MAX {
             self.captured.pop_first();
         }
@@ -144,13 +152,22 @@ impl Hosted {
             self.captured.pop_first();
         }
         let captured = self.captured.remove(&header.height);
-        let newer = self.view.as_ref().is_none_or(|view| view.header.height < header.height);
-        if let Some((_, leaves)) = captured.filter(|(captured, _)| captured == header)
+        let newer =
+            self.view.as_ref().is_none_or(|view| view.capture.header.height < header.height);
+        if let Some(capture) = captured.filter(|capture| capture.header == *header)
             && newer
         {
-            let (header, certificate) = (header.clone(), certificate.clone());
-            self.view = Some(View { header, certificate, leaves });
+            self.view = Some(View { certificate: certificate.clone(), capture });
         }
+    }
+
+    /// The route table with its proof, if the chain is the HF chain and a header
+    /// of it is certified.
+    #[must_use]
+    pub fn routes(&self) -> Option<RoutesProof> {
+        let View { certificate, capture } = self.view.as_ref()?;
+        let parts = capture.routes.clone()?;
+        Some(parts.certified(capture.header.clone(), certificate.clone()))
     }
 
     /// Holds a question open until there is something to answer it with.
@@ -186,7 +203,8 @@ impl Hosted {
 
 /// What a view proves and the follower lacks.
 fn delivery(ledger: &Ledger, view: &View, follower: &Follower) -> Option<Delivery> {
-    let proof = view.leaves.get(&follower.peer)?;
+    let View { certificate, capture } = view;
+    let proof = capture.leaves.get(&follower.peer)?;
     let through = proof.leaf.sent_sequence;
     let is_newer = through > follower.after || proof.leaf.received_sequence > follower.acknowledged;
     if !is_newer {
@@ -204,8 +222,8 @@ fn delivery(ledger: &Ledger, view: &View, follower: &Follower) -> Option<Deliver
         leaf: proof.leaf,
         path: proof.path.clone(),
         channels: proof.channels,
-        header: view.header.clone(),
-        certificate: view.certificate.clone(),
+        header: capture.header.clone(),
+        certificate: certificate.clone(),
     })
 }
 

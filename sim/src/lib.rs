@@ -30,11 +30,13 @@ pub mod node;
 
 mod effects;
 mod enquiry;
+mod serve;
 
 pub mod client;
 pub mod orders;
 pub mod relay;
 pub mod router;
+mod routes;
 pub mod workload;
 
 pub mod faults;

@@ -1,7 +1,7 @@
 //! The network between all places: delay, loss, duplicates, partitions in both
 //! or one direction, slow links. No order between two messages is promised.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::prng::Prng;
 use crate::profile::NetworkManners;
@@ -12,8 +12,8 @@ use crate::trace::Place;
 pub struct Network {
     manners: NetworkManners,
     prng: Prng,
-    /// Nothing gets from the first to the second.
-    cut: BTreeSet<(Place, Place)>,
+    /// Nothing gets from the first to the second as long as so many cuts last.
+    cut: BTreeMap<(Place, Place), u32>,
     /// Messages from the first to the second take this much longer.
     slow_us: BTreeMap<(Place, Place), u64>,
 }
@@ -25,7 +25,7 @@ impl Network {
     /// A network in which everybody reaches everybody.
     #[must_use]
     pub const fn new(manners: NetworkManners, prng: Prng) -> Self {
-        Self { manners, prng, cut: BTreeSet::new(), slow_us: BTreeMap::new() }
+        Self { manners, prng, cut: BTreeMap::new(), slow_us: BTreeMap::new() }
     }
 
     /// Sends a message: after which delays copies of it arrive.
@@ -41,7 +41,7 @@ impl Network {
     /// Whether one cannot reach the other.
     #[must_use]
     pub fn is_cut(&self, from: Place, to: Place) -> bool {
-        from != to && self.cut.contains(&(from, to))
+        from != to && self.cut.contains_key(&(from, to))
     }
 
     /// Whether a byte of a message changes under way.
@@ -57,22 +57,30 @@ impl Network {
         }
     }
 
-    /// Nothing gets from `from` to `to` any more.
+    /// Nothing gets from `from` to `to` any more; once more if nothing did
+    /// before.
     pub fn cut(&mut self, from: Place, to: Place) {
-        self.cut.insert((from, to));
+        *self.cut.entry((from, to)).or_insert(0) += 1;
     }
 
-    /// Messages get through again.
+    /// One cut is over: messages get through if it was the last one.
     pub fn join(&mut self, from: Place, to: Place) {
-        self.cut.remove(&(from, to));
+        let Some(cuts) = self.cut.get_mut(&(from, to)) else { return };
+        *cuts -= 1;
+        if *cuts == 0 {
+            self.cut.remove(&(from, to));
+        }
     }
 
-    /// Messages between the two take longer, or as long as others with zero.
+    /// Messages from `from` to `to` take so much longer than they did.
     pub fn slow_down(&mut self, from: Place, to: Place, longer_us: u64) {
-        if longer_us == 0 {
-            self.slow_us.remove(&(from, to));
-        } else {
-            self.slow_us.insert((from, to), longer_us);
+        *self.slow_us.entry((from, to)).or_insert(0) += longer_us;
+    }
+
+    /// What [`Self::slow_down`] did is over.
+    pub fn speed_up(&mut self, from: Place, to: Place, shorter_us: u64) {
+        if let Some(slow_us) = self.slow_us.get_mut(&(from, to)) {
+            *slow_us = slow_us.saturating_sub(shorter_us);
         }
     }
 
@@ -92,5 +100,25 @@ impl Network {
         };
         let extra = self.slow_us.get(&(from, to)).copied().unwrap_or(0);
         self.prng.between(manners.delay_us_min, most) + extra
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::Profile;
+
+    #[test]
+    fn the_end_of_one_cut_leaves_another_of_the_same_pair() {
+        let (here, there) = (Place::Node(0), Place::Client(1));
+        let mut network = Network::new(Profile::none().network, Prng::new(1));
+        network.cut(here, there);
+        network.cut(here, there);
+        network.join(here, there);
+        assert_eq!(network.carry(here, there), [None, None]);
+        assert!(network.carry(there, here)[0].is_some(), "the way back works");
+        network.join(here, there);
+        network.join(here, there);
+        assert!(!network.is_cut(here, there));
     }
 }

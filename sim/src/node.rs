@@ -5,15 +5,13 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use tributary_chain::{Batch, Delivery};
 use tributary_replica::store::Checkpoint;
-use tributary_replica::{PeerMessage, Replica, ReplicaConfig, Restored};
+use tributary_replica::{Replica, ReplicaConfig, Restored};
 use tributary_types::ChainId;
-use tributary_types::codec::decode_exact;
 
 use crate::clock::Clock;
-use crate::event::{Answer, Ask, Event};
-use crate::hosted::{Caller, Hosted, Purpose};
+use crate::event::Event;
+use crate::hosted::Hosted;
 use crate::mistakes;
 use crate::prng::{Chance, Prng};
 use crate::stage::Stage;
@@ -205,70 +203,6 @@ impl Node {
         if is_due {
             self.input(chain, stage, |_, _| {});
         }
-    }
-
-    /// Bytes of another validator.
-    pub fn peer(
-        &mut self,
-        chain: ChainId,
-        from: u16,
-        bytes: &[u8],
-        garbled: bool,
-        stage: &mut Stage,
-    ) {
-        // The transport drops what was changed under way. What it would show a
-        // decoder must not end the process; a vote is checked once more.
-        let Ok(message) = decode_exact::<PeerMessage>(bytes) else {
-            if !garbled {
-                stage.checks.violate("encoding", "a peer's message does not decode".to_owned());
-            }
-            return;
-        };
-        if garbled && !matches!(message, PeerMessage::Vote(_) | PeerMessage::Certified(_)) {
-            return;
-        }
-        self.input(chain, stage, |hosted, stage| {
-            if hosted.replica.handle_peer(from, message).is_err() {
-                stage.trace.count("peer's message refused");
-            }
-        });
-    }
-
-    /// A question of a relay or router.
-    pub fn call(&mut self, chain: ChainId, from: Place, call: u64, ask: Ask, stage: &mut Stage) {
-        let place = self.place();
-        self.input(chain, stage, |hosted, stage| {
-            let caller = |purpose| Caller { place: from, call, purpose };
-            match ask {
-                Ask::Submit(bytes) => match decode_exact::<Batch>(&bytes) {
-                    Ok(batch)
-                        if !hosted.replica.is_leader() || batch.is_signed(&stage.cluster.hash) =>
-                    {
-                        let request = hosted.open(caller(Purpose::Submit));
-                        hosted.replica.handle_submit(request, batch);
-                    }
-                    _ => stage.answer(place, from, call, Answer::Refused),
-                },
-                Ask::Deliver(bytes) => match decode_exact::<Delivery>(&bytes) {
-                    Ok(delivery) => {
-                        let request = hosted.open(caller(Purpose::Deliver));
-                        hosted.replica.handle_delivery(request, delivery);
-                    }
-                    Err(_) => stage.answer(place, from, call, Answer::Refused),
-                },
-                Ask::Outgoing { peer, after, acknowledged } => {
-                    hosted.follow(from, call, peer, after, acknowledged);
-                    for (to, call, answer) in hosted.answer_followers() {
-                        stage.answer(place, to, call, answer);
-                    }
-                }
-                Ask::Cursor { peer } => {
-                    let acknowledged = stage.checks.acknowledged_height(chain);
-                    let request = hosted.open(caller(Purpose::Cursor { peer, acknowledged }));
-                    hosted.replica.handle_read(request);
-                }
-            }
-        });
     }
 
     /// A snapshot has left, or could not.

@@ -238,7 +238,7 @@ impl Profile {
         self.faults.extend([
             (Fault::DiskFull, 15_000),
             (Fault::SlowDisk, 8_000),
-            (Fault::BitFlip, 60_000),
+            (Fault::BitFlip, 45_000),
             (Fault::SpaceWanted, 10_000),
         ]);
         self

@@ -177,7 +177,7 @@ impl Relay {
             self.couriers[channel].cursor = None;
             return self.pause(channel, PAUSE_US_MAX, stage);
         }
-        let brought = liars::delivery(&delivery, stage);
+        let brought = liars::relays::delivery(&delivery, stage);
         let mut bytes = brought.to_bytes();
         let is_garbled = liars::garble(&mut bytes, stage);
         self.couriers[channel].lied = is_garbled || brought != *delivery;

@@ -1,18 +1,20 @@
 //! A router: groups orders by chain and institution, signs a batch for each
 //! group, and asks whoever leads the chain until there is an answer, with the
-//! same bytes every time. It keeps nothing durable.
+//! same bytes every time. The chain it finds in the route table that it holds.
+//! It keeps nothing durable.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tributary_chain::Batch;
 use tributary_chain::batch::OwnerSignature;
-use tributary_types::{ChainId, Encode, InstitutionId};
+use tributary_types::{ChainId, Encode, InstitutionId, OutcomeCode, Receipt};
 
 use crate::cluster::institution_key;
 use crate::event::{Answer, Ask, Event, Told};
-use crate::liars;
+use crate::liars::{self, clients::Lie};
 use crate::orders::{Item, OrderNumber};
+use crate::routes::{Routes, chain_of};
 use crate::stage::Stage;
 use crate::trace::Place;
 
@@ -22,6 +24,10 @@ const ATTEMPT_US: u64 = 1_200_000;
 const ATTEMPTS_MAX: u32 = 8;
 /// Longest pause between two attempts.
 const PAUSE_US_MAX: u64 = 150_000;
+/// Between two questions for the route table.
+const ROUTES_US: u64 = 500_000;
+/// The number of the question for the route table; tasks count from 1.
+const ROUTES_TASK: u64 = 0;
 /// Batches under way; front-ends are turned away beyond it.
 const TASKS_MAX: usize = 64;
 
@@ -29,6 +35,13 @@ const TASKS_MAX: usize = 64;
 pub struct Router {
     number: u16,
     life: u64,
+    routes: Routes,
+    /// The question for the route table that is open; zero for none.
+    routes_call: u64,
+    /// A question for the route table was put a short while ago.
+    has_asked: bool,
+    /// The validator of the HF chain that is asked for the route table next.
+    routes_turn: u16,
     /// The validator that is believed to lead each chain.
     leaders: BTreeMap<ChainId, u16>,
     tasks: BTreeMap<u64, Task>,
@@ -38,8 +51,10 @@ pub struct Router {
 /// One batch under way.
 struct Task {
     client: u16,
-    /// In the order of the batch's outcomes.
+    /// In the order of the batch's outcomes; none if nobody asked for it.
     orders: Vec<OrderNumber>,
+    /// What it is if nobody asked for it.
+    lie: Option<Lie>,
     chain: ChainId,
     bytes: Arc<[u8]>,
     attempt: u32,
@@ -48,17 +63,32 @@ struct Task {
 }
 
 impl Router {
-    /// A router that has nothing to do.
+    /// A router that has nothing to do, but to learn the route table.
     #[must_use]
-    pub const fn new(number: u16) -> Self {
-        Self { number, life: 1, leaders: BTreeMap::new(), tasks: BTreeMap::new(), next_task: 0 }
+    pub fn new(number: u16, stage: &mut Stage) -> Self {
+        let mut router = Self {
+            number,
+            life: 1,
+            routes: Routes::new(number, stage),
+            routes_call: 0,
+            has_asked: false,
+            routes_turn: number,
+            leaders: BTreeMap::new(),
+            tasks: BTreeMap::new(),
+            next_task: ROUTES_TASK,
+        };
+        router.ask_routes(stage);
+        router
     }
 
     /// The process ends and begins again; front-ends hear nothing.
-    pub fn restart(&mut self) {
+    pub fn restart(&mut self, stage: &mut Stage) {
         self.life += 1;
         self.leaders.clear();
         self.tasks.clear();
+        self.routes = Routes::new(self.number, stage);
+        (self.routes_call, self.has_asked) = (0, false);
+        self.ask_routes(stage);
     }
 
     /// A front-end wants something done.
@@ -67,26 +97,50 @@ impl Router {
             let turned_away = orders.iter().map(|order| (*order, Told::Nothing)).collect();
             return self.tell(client, turned_away, stage);
         }
+        let lie = liars::routers::table(self.number, stage);
+        let routes = lie.as_ref().unwrap_or(self.routes.table());
         let mut groups: BTreeMap<(ChainId, InstitutionId), Vec<OrderNumber>> = BTreeMap::new();
         for number in orders {
-            let Some(order) = stage.orders.get(*number).cloned() else { continue };
-            let chain = liars::route(self.number, order.chain, stage);
-            groups.entry((chain, order.institution)).or_default().push(*number);
+            let Some(order) = stage.orders.get(*number) else { continue };
+            let group = (chain_of(order, routes), order.institution);
+            groups.entry(group).or_default().push(*number);
         }
         for ((chain, institution), orders) in groups {
             let (orders, batch) = self.batch(chain, institution, orders, stage);
-            let signed = liars::signed(self.number, batch, stage);
-            let mut bytes = liars::batch(signed, stage).to_bytes();
+            let signed = liars::routers::signed(self.number, batch, stage);
+            let forgery = liars::clients::beside(&signed, stage);
+            let mut bytes = signed.to_bytes();
             liars::garble(&mut bytes, stage);
-            self.next_task += 1;
-            let task = Task { client, orders, chain, bytes: bytes.into(), attempt: 0, call: 0 };
-            self.tasks.insert(self.next_task, task);
-            self.attempt(self.next_task, stage);
+            self.begin(client, orders, None, chain, bytes, stage);
+            if let Some(forgery) = forgery {
+                let bytes = forgery.batch.to_bytes();
+                let lie = Some(forgery.lie);
+                self.begin(client, Vec::new(), lie, forgery.chain, bytes, stage);
+            }
         }
+    }
+
+    fn begin(
+        &mut self,
+        client: u16,
+        orders: Vec<OrderNumber>,
+        lie: Option<Lie>,
+        chain: ChainId,
+        bytes: Vec<u8>,
+        stage: &mut Stage,
+    ) {
+        self.next_task += 1;
+        let task = Task { client, orders, lie, chain, bytes: bytes.into(), attempt: 0, call: 0 };
+        self.tasks.insert(self.next_task, task);
+        self.attempt(self.next_task, stage);
     }
 
     /// A task has waited long enough.
     pub fn due(&mut self, life: u64, number: u64, attempt: u32, stage: &mut Stage) {
+        if life == self.life && number == ROUTES_TASK {
+            self.has_asked = false;
+            return self.ask_routes(stage);
+        }
         let is_due = self.tasks.get(&number).is_some_and(|task| task.attempt == attempt);
         if life != self.life || !is_due {
             return;
@@ -99,11 +153,22 @@ impl Router {
 
     /// A node answers.
     pub fn answer(&mut self, call: u64, answer: &Answer, stage: &mut Stage) {
+        if call == self.routes_call {
+            self.routes_call = 0;
+            if let Answer::Routes(Some(proof)) = answer {
+                self.routes.offer(proof, stage);
+            }
+            return;
+        }
         let found = self.tasks.iter_mut().find(|(_, task)| task.call == call);
         let Some((number, task)) = found.map(|(number, task)| (*number, task)) else { return };
         task.call = 0;
         match answer {
             Answer::Receipts { receipts, .. } => {
+                match &task.lie {
+                    Some(lie) => liars::clients::executed(lie, receipts, stage),
+                    None => self.follow(receipts, stage),
+                }
                 let told = receipts.iter().copied().map(Told::Outcome).collect();
                 self.finish(number, told, Told::Nothing, stage);
             }
@@ -115,8 +180,46 @@ impl Router {
                 self.pause(number, retry_after_ms * 1_000, stage);
             }
             Answer::Unknown => self.pause(number, PAUSE_US_MAX, stage),
-            _ => self.finish(number, Vec::new(), Told::Refused, stage),
+            _ => {
+                if let Some(lie) = &task.lie {
+                    liars::clients::not_admitted(lie, stage);
+                }
+                self.finish(number, Vec::new(), Told::Refused, stage);
+            }
         }
+    }
+
+    /// A chain goes by a later table than this router, perhaps.
+    fn follow(&mut self, receipts: &[Receipt], stage: &mut Stage) {
+        let moved = receipts.iter().filter(|receipt| receipt.code == OutcomeCode::Moved);
+        let versions = moved.filter_map(|receipt| u64::try_from(receipt.detail.get()).ok());
+        if let Some(version) = versions.max() {
+            self.routes.want(version);
+            let is_behind = self.routes.wants();
+            stage.trace.count(if is_behind { "moved: by a later table" } else { "moved" });
+            self.ask_routes(stage);
+        }
+    }
+
+    /// Asks the HF chain for the table, if there is something to learn and it
+    /// was not asked a short while ago.
+    fn ask_routes(&mut self, stage: &mut Stage) {
+        if self.has_asked || !self.routes.wants() {
+            return;
+        }
+        self.has_asked = true;
+        let (router, life, task) = (self.number, self.life, ROUTES_TASK);
+        stage.after(ROUTES_US, Event::RouterDue { router, life, task, attempt: 0 });
+        let chain = stage.cluster.hf;
+        self.routes_turn = (self.routes_turn + 1) % stage.cluster.replicas();
+        self.routes_call = stage.next_call();
+        let node = stage.cluster.home(chain, self.routes_turn);
+        let (from, call) = (Place::Router(self.number), self.routes_call);
+        stage.send(
+            from,
+            Place::Node(node),
+            Event::Call { node, from, call, chain, ask: Ask::Routes },
+        );
     }
 
     /// Batches that are under way.
@@ -152,7 +255,7 @@ impl Router {
             }
         }
         first.extend(second);
-        let key = institution_key(institution, liars::key_number(institution, stage));
+        let key = institution_key(institution, liars::routers::key_number(institution, stage));
         let cluster = &stage.cluster.hash;
         (
             first,
@@ -201,6 +304,9 @@ impl Router {
     }
 
     fn tell(&self, client: u16, outcomes: Vec<(OrderNumber, Told)>, stage: &mut Stage) {
+        if outcomes.is_empty() {
+            return;
+        }
         let (from, to) = (Place::Router(self.number), Place::Client(client));
         stage.send(from, to, Event::Outcomes { client, outcomes });
     }

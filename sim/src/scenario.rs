@@ -46,7 +46,8 @@ pub struct Scenario {
     pub tick_ms: u64,
     /// Shortest election timeout.
     pub election_ticks: u32,
-    /// User accounts opened at the start on each user chain.
+    /// User accounts opened at the start on each user chain; the fourth has an
+    /// owner with a key.
     pub users: u64,
     /// Merchants opened at the start.
     pub merchants: u64,
@@ -130,7 +131,7 @@ impl Scenario {
             limits: limits(&mut root.fork("limits")),
             tick_ms: shape.between(2, 5) * 10,
             election_ticks: u32::try_from(shape.between(10, 20)).unwrap_or(20),
-            users: load.between(3, 8),
+            users: load.between(4, 8),
             merchants: load.between(1, 4),
             order_every_ms: load.between(40, 400),
             sleep: sleeps.then(|| Sleep {

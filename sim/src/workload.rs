@@ -45,7 +45,7 @@ pub struct Workload {
 /// A kind of wish with its weight.
 type Wish = (u64, fn(&mut Workload, &mut Stage) -> Option<Order>);
 
-const WISHES: [Wish; 17] = [
+const WISHES: [Wish; 19] = [
     (40, Workload::pay_merchant),
     (12, Workload::refund),
     (4, Workload::payout),
@@ -63,6 +63,8 @@ const WISHES: [Wish; 17] = [
     (2, Workload::register),
     (6, Workload::imitate),
     (8, Workload::mistake),
+    (2, Workload::reuse_id),
+    (2, Workload::reuse_signature),
 ];
 
 impl Workload {

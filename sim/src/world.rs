@@ -32,8 +32,8 @@ pub struct World {
     pub(crate) fault_prng: Prng,
     /// Nodes whose clocks are far off.
     pub(crate) wild_clocks: BTreeSet<u16>,
-    /// A bit was flipped; once is what a quorum of three can bear.
-    pub(crate) has_flipped: bool,
+    /// Nodes of which a bit was flipped: they do not come back.
+    pub(crate) damaged: BTreeSet<u16>,
     /// When everything was well again.
     healed_at_us: Option<u64>,
 }
@@ -52,7 +52,8 @@ impl World {
             (0..stage.scenario.relays).map(|number| Relay::new(number, &mut stage)).collect();
         let clients =
             (0..stage.scenario.clients).map(|number| Client::new(number, &mut stage)).collect();
-        let routers = (0..stage.scenario.routers).map(Router::new).collect();
+        let routers =
+            (0..stage.scenario.routers).map(|number| Router::new(number, &mut stage)).collect();
         let mut world = Self {
             stage,
             nodes,
@@ -61,7 +62,7 @@ impl World {
             clients,
             fault_prng,
             wild_clocks: BTreeSet::new(),
-            has_flipped: false,
+            damaged: BTreeSet::new(),
             healed_at_us: None,
         };
         for node in 0..world.stage.cluster.node_count() {

@@ -7,7 +7,7 @@ use tributary_types::{
     PaymentRecord, Slot,
 };
 
-use super::Workload;
+use super::{Workload, asset_of};
 use crate::clock::true_time;
 use crate::cluster::{BANK, EURO, POUND, SHOPS, strangers_key};
 use crate::orders::{Item, Order};
@@ -22,21 +22,19 @@ impl Workload {
         let mut order = self.pay_merchant(stage)?;
         let Item::Pay(record, _) = &order.item else { return None };
         let mut payment = record.parse().ok()?;
-        match self.prng.below(15) {
-            0 => return self.reuse_id(stage),
-            1 => payment.id = self.old_id(stage),
-            2 => payment.id = self.early_id(stage),
-            3 => payment.amount = Amount::ZERO,
-            4 => payment.amount = Amount::new(u128::MAX),
-            5 => payment.asset = if payment.asset == EURO { POUND } else { EURO },
-            6 => payment.asset = AssetId::new(99),
-            7 => payment.kind = PaymentKind::Refund,
-            8 => payment.credit = payment.debit,
-            9 => payment.credit = self.nobody(AccountClass::Hf)?,
-            10 => payment.debit = self.nobody(AccountClass::User)?,
-            11 => return Some(self.order_as(stage, &payment, other_than(&payment))),
-            12 => return self.wrong_signature(stage, &payment),
-            13 => {
+        match self.prng.below(13) {
+            0 => payment.id = self.old_id(stage),
+            1 => payment.id = self.early_id(stage),
+            2 => payment.amount = Amount::ZERO,
+            3 => payment.amount = Amount::new(u128::MAX),
+            4 => payment.asset = if payment.asset == EURO { POUND } else { EURO },
+            5 => payment.asset = AssetId::new(99),
+            6 => payment.kind = PaymentKind::Refund,
+            7 => payment.credit = payment.debit,
+            8 => payment.credit = self.nobody(AccountClass::Hf)?,
+            9 => payment.debit = self.nobody(AccountClass::User)?,
+            10 => return Some(self.order_as(stage, &payment, other_than(&payment))),
+            11 => {
                 order.item = Item::Pay(malformed(record)?, None);
                 return Some(order);
             }
@@ -45,12 +43,30 @@ impl Workload {
         Some(self.order(stage, &payment))
     }
 
-    /// Another payment under an id that was used.
-    fn reuse_id(&mut self, stage: &mut Stage) -> Option<Order> {
+    /// Something else under an id that was used: another amount, another payee,
+    /// or an operation.
+    pub(super) fn reuse_id(&mut self, stage: &mut Stage) -> Option<Order> {
         let number = *self.prng.pick(&self.recent)?;
-        let Item::Pay(record, _) = &stage.orders.get(number)?.item else { return None };
-        let mut payment = record.parse().ok()?;
-        payment.amount = Amount::new(payment.amount.get() ^ 1);
+        let mut payment = match &stage.orders.get(number)?.item {
+            Item::Pay(record, _) => record.parse().ok()?,
+            Item::Do(operation) => {
+                let id = operation.id;
+                let mut order = self.set_user_status(stage)?;
+                if let Item::Do(other) = &mut order.item {
+                    other.id = id;
+                }
+                return Some(order);
+            }
+        };
+        let chain = self.chain_of(stage, &payment);
+        match self.prng.below(3) {
+            0 => payment.amount = Amount::new(payment.amount.get() ^ 1),
+            1 if payment.credit.class() == AccountClass::Hf => {
+                (payment.credit, _) = self.directory.some_merchant(&mut self.prng)?;
+            }
+            1 => payment.credit = self.directory.some_user(chain, &mut self.prng)?,
+            _ => payment.amount = Amount::new(payment.amount.get().saturating_add(1)),
+        }
         Some(self.order(stage, &payment))
     }
 
@@ -70,18 +86,23 @@ impl Workload {
 
     /// A payment of an account with an owner, without the owner's signature, or
     /// with one over something else, or by somebody else.
-    fn wrong_signature(&mut self, stage: &Stage, payment: &Payment) -> Option<Order> {
-        let owned: Vec<_> =
-            self.directory.users().filter(|(_, number, _)| number % 4 == 3).collect();
+    pub(super) fn reuse_signature(&mut self, stage: &mut Stage) -> Option<Order> {
+        let order = self.pay_merchant(stage)?;
+        let Item::Pay(record, _) = &order.item else { return None };
+        let payment: Payment = record.parse().ok()?;
+        let asset = asset_of(payment.debit);
+        let is_fit =
+            |(_, number, user): &(_, u64, AccountId)| number % 4 == 3 && asset_of(*user) == asset;
+        let owned: Vec<_> = self.directory.users().filter(is_fit).collect();
         let (_, _, debit) = *self.prng.pick(&owned)?;
-        let mut order = self.order(stage, &Payment { debit, ..*payment });
+        let mut order = self.order(stage, &Payment { debit, ..payment });
         let id = self.id(stage);
-        let other = self.order(stage, &Payment { debit, id, ..*payment });
+        let other = self.order(stage, &Payment { debit, id, ..payment });
         if let (Item::Pay(record, signature), Item::Pay(_, reused)) = (&mut order.item, &other.item)
         {
-            *signature = match self.prng.below(3) {
+            *signature = match self.prng.below(4) {
                 0 => None,
-                1 => *reused,
+                1 | 2 => *reused,
                 _ => Some(strangers_key(1).sign(&record.signing_hash(&stage.cluster.hash))),
             };
         }
