@@ -180,8 +180,8 @@ impl Client {
     }
 }
 
-/// Whether a refusal may depend on whom was asked.
+/// Whether a refusal may depend on whom was asked: a liar may have changed what
+/// it passed on.
 fn depends(code: OutcomeCode) -> bool {
-    use OutcomeCode::{Expired, FromFuture, IdReused, Malformed};
-    !is_kept(code) && !matches!(code, Expired | FromFuture | IdReused | Malformed)
+    !is_kept(code) && !matches!(code, OutcomeCode::Expired | OutcomeCode::FromFuture)
 }
