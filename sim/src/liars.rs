@@ -48,3 +48,36 @@ pub fn garble(bytes: &mut [u8], stage: &mut Stage) -> bool {
     }
     garbles
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::Profile;
+    use crate::run::run;
+    use crate::scenario::{Given, Scenario};
+    use crate::tally::Tally;
+
+    /// Seeds within which each lie must have reached its check.
+    const SEEDS: u64 = 6;
+
+    #[test]
+    fn every_lie_reaches_the_check_that_is_there_for_it() {
+        let given = Given { profile: Profile::named("liars"), ..Given::default() };
+        let mut tally = Tally::default();
+        for seed in 1..=SEEDS {
+            let report = run(&Scenario::draw(seed, &given), false).unwrap();
+            assert_eq!(report.failure, None, "seed {seed}");
+            tally.add(&report.tally);
+        }
+        let refused = clients::LIES.iter().map(|lie| lie.refused).chain([
+            "routes refused: not proved",
+            "moved: by a later table",
+            "certificate refused: no quorum",
+            "certificate refused: not ascending",
+            "certificate refused: signature",
+            "vote refused",
+        ]);
+        let never: Vec<_> = refused.filter(|what| tally.of(what) == 0).collect();
+        assert!(never.is_empty(), "{never:?} in {SEEDS} seeds:\n{tally}");
+    }
+}

@@ -9,7 +9,8 @@ use tributary_chain::batch::OwnerSignature;
 use tributary_chain::{Batch, Operation};
 use tributary_types::payment::Payment;
 use tributary_types::{
-    Amount, ChainId, Hash, InstitutionId, OutcomeCode, PaymentId, PaymentRecord, Receipt, Signature,
+    AccountClass, AccountId, Amount, ChainId, Hash, InstitutionId, OutcomeCode, PaymentId,
+    PaymentRecord, Receipt, Signature,
 };
 
 use super::KEPT_MAX;
@@ -17,6 +18,7 @@ use crate::clock::true_time;
 use crate::cluster::{BANK, SHOPS, institution_key, strangers_key};
 use crate::prng::{Chance, Prng};
 use crate::stage::Stage;
+use crate::workload::asset_of;
 
 /// A kind of lie and what is counted of it.
 #[derive(Debug, Clone, Copy)]
@@ -24,7 +26,7 @@ pub struct Lie {
     /// It is submitted.
     told: &'static str,
     /// The check that it is for refused it.
-    refused: &'static str,
+    pub(super) refused: &'static str,
     /// Something else became of it: another check came first.
     otherwise: &'static str,
     /// What the check says; nothing if the batch is not admitted.
@@ -64,6 +66,20 @@ macro_rules! lie {
         };
     };
 }
+
+/// Every lie that a client tells.
+#[cfg(test)]
+pub(super) const LIES: [Lie; 9] = [
+    AGAIN,
+    ELSEWHERE,
+    CHANGED,
+    OTHER_ID,
+    OTHER_AMOUNT,
+    OTHER_PAYEE,
+    OTHER_CONTENT,
+    FOREIGN_PAYMENT,
+    FOREIGN_OPERATION,
+];
 
 lie!(AGAIN, "an old batch again", &[OutcomeCode::Expired, OutcomeCode::UnknownKey]);
 lie!(ELSEWHERE, "an old batch to another chain", &[]);
@@ -169,7 +185,7 @@ impl Seen {
         }
         for (index, record) in (0..).zip(&batch.payments) {
             let Ok(payment) = record.parse() else { continue };
-            if payment.debit.institution() != batch.institution {
+            if payment.debit.institution() != batch.institution || !is_sound(&payment) {
                 continue;
             }
             match batch.owner_signature(index) {
@@ -198,6 +214,14 @@ impl Seen {
             _ => (OTHER_CONTENT, Payment { amount, ..payment }),
         })
     }
+}
+
+/// Whether nothing is wrong with a payment that is checked before signatures.
+fn is_sound(payment: &Payment) -> bool {
+    let holds = |account: AccountId| {
+        account.class() == AccountClass::Issuer || asset_of(account) == payment.asset
+    };
+    holds(payment.debit) && holds(payment.credit) && payment.debit != payment.credit
 }
 
 /// Who signs a batch, for which chain of which cluster.

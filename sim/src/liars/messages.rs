@@ -10,6 +10,9 @@ use tributary_types::{
 use crate::cluster::{BANK, strangers_key};
 use crate::prng::Prng;
 
+/// Ways to forge a message.
+const FORGERIES: u64 = 3;
+
 /// Makes one message say something else, or adds one; what it did, if anything.
 pub(super) fn forge_message(lie: &mut Delivery, prng: &mut Prng) -> Option<&'static str> {
     if prng.below(12) == 0 {
@@ -18,8 +21,12 @@ pub(super) fn forge_message(lie: &mut Delivery, prng: &mut Prng) -> Option<&'sta
         return Some("lie: a forged validator set");
     }
     let index = prng.index(lie.messages.len());
-    let drawn = prng.below(3);
-    match lie.messages.get_mut(index)? {
+    forge(lie.messages.get_mut(index)?, prng.below(FORGERIES))
+}
+
+/// One of the ways to make a message say something else.
+fn forge(message: &mut Message, drawn: u64) -> Option<&'static str> {
+    match message {
         Message::Statement(statement) => {
             let row = statement.rows.first_mut()?;
             match drawn {
@@ -109,4 +116,78 @@ fn other_id(id: PaymentId) -> Option<PaymentId> {
 fn thief() -> Option<AccountId> {
     let name = "thief".parse().ok()?;
     Some(AccountId::named(AccountClass::Hf, BANK, &name, Slot::new(1)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tributary_chain::message::{
+        Counters, Fund, FundRequest, MerchantNotice, Statement, StatementRow, Transfer,
+        TransferOutcome,
+    };
+    use tributary_chain::operation::{AssetEntry, FloatPolicy, InstitutionKey};
+    use tributary_types::payment::Payment;
+    use tributary_types::{BlockHeight, ChainId, Hash, PaymentKind, Reference, TimeMs};
+
+    use crate::cluster::{POUND, SHOPS};
+
+    fn messages() -> Vec<Message> {
+        let (asset, amount) = (POUND, Amount::new(5));
+        let account = AccountId::named(
+            AccountClass::Hf,
+            SHOPS,
+            &"m1".parse().unwrap(),
+            Slot::new(1).unwrap(),
+        );
+        let id = PaymentId::new(TimeMs::new(7), [1; 10]);
+        let payment = Payment {
+            id,
+            kind: PaymentKind::Transfer,
+            debit: AccountId::issuer(BANK, asset, ChainId::new(1)),
+            credit: account,
+            amount,
+            asset,
+            reference: Reference::default(),
+        };
+        let float = FloatPolicy { target: amount, low_mark: amount };
+        let row = StatementRow { account, asset, counters: Counters::default() };
+        let statement = Statement {
+            epoch: 1,
+            first_height: BlockHeight::new(1),
+            last_height: BlockHeight::new(1),
+            time: TimeMs::new(1),
+            previous: Hash::ZERO,
+            rows: vec![row],
+        };
+        let key = strangers_key(1).public();
+        let asset_entry = AssetEntry { id: asset, code: "GBP".parse().unwrap(), scale: 2 };
+        let added = InstitutionKey { institution: SHOPS, key };
+        vec![
+            Message::Statement(statement),
+            Message::FundRequest(FundRequest { account, asset, amount }),
+            Message::Fund(Fund { account, asset, requested: amount, granted: amount }),
+            Message::Transfer(Transfer { payment: PaymentRecord::from(&payment) }),
+            Message::TransferOutcome(TransferOutcome { id, code: OutcomeCode::Committed }),
+            Message::Merchant(MerchantNotice {
+                account,
+                asset,
+                status: AccountStatus::Open,
+                float,
+            }),
+            Message::Registry(RegistryChange::Asset(asset_entry)),
+            Message::Registry(RegistryChange::AddKey(added)),
+            Message::Registry(RegistryChange::RevokeKey(added)),
+        ]
+    }
+
+    #[test]
+    fn every_forgery_of_every_message_says_something_else() {
+        for message in messages() {
+            for drawn in 0..FORGERIES {
+                let mut lie = message.clone();
+                assert!(forge(&mut lie, drawn).is_some());
+                assert_ne!(lie, message, "forgery {drawn}");
+            }
+        }
+    }
 }

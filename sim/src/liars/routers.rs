@@ -33,6 +33,8 @@ pub fn first_table(router: u16, stage: &Stage) -> (RouteTable, bool) {
     let routes = &cluster.genesis.routes;
     let mut prng = Prng::new(stage.scenario.seed).fork_nth("table", u64::from(router));
     let is_old = stage.scenario.profile.liars.router && router > 0 && prng.happens(OLD_TABLE);
+    // A lone user chain had all slots from the beginning.
+    let is_old = is_old && cluster.users.len() > 1;
     let old = is_old.then(|| other_table(cluster, routes.version() - 1, &mut prng)).flatten();
     old.map_or_else(|| (routes.clone(), true), |old| (old, false))
 }
@@ -48,7 +50,7 @@ pub fn table(router: u16, stage: &mut Stage) -> Option<RouteTable> {
     other_table(&stage.cluster, version, &mut stage.liar_prng)
 }
 
-/// A table in which most slots have other owners.
+/// A table in which all slots of users have other owners.
 fn other_table(cluster: &Cluster, version: u64, prng: &mut Prng) -> Option<RouteTable> {
     let mut users = cluster.users.clone();
     let mut hf = cluster.hf;

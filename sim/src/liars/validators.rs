@@ -29,20 +29,36 @@ pub fn message(hosted: &Hosted, honest: PeerMessage, stage: &mut Stage) -> PeerM
         PeerMessage::Vote(vote) if stage.scenario.profile.liars.quorum && from > 0 => {
             PeerMessage::Vote(vote_of_a_quorum(chain, from, vote))
         }
-        PeerMessage::Vote(_) | PeerMessage::Certified(_) if lies_now(from, stage) => {
+        PeerMessage::Vote(_) | PeerMessage::Certified(_) | PeerMessage::Snapshot(_)
+            if lies_now(from, stage) =>
+        {
             let executed = hosted.replica.ledger().header().clone();
-            match honest {
-                PeerMessage::Vote(vote) if !stage.liar_prng.happens(CERTIFIES) => {
-                    PeerMessage::Vote(forged_vote(from, vote, &executed, stage))
-                }
-                PeerMessage::Certified(CertifiedHeader { header, certificate }) => {
-                    let real = Some(certificate);
-                    PeerMessage::Certified(forged_certificate(from, header, real, stage))
-                }
-                _ => PeerMessage::Certified(forged_certificate(from, executed, None, stage)),
-            }
+            lie(from, honest, executed, stage)
         }
         _ => honest,
+    }
+}
+
+/// A lie instead of a message; `executed` is the last header.
+fn lie(from: u16, honest: PeerMessage, executed: Header, stage: &mut Stage) -> PeerMessage {
+    match honest {
+        PeerMessage::Vote(vote) if !stage.liar_prng.happens(CERTIFIES) => {
+            PeerMessage::Vote(forged_vote(from, vote, &executed, stage))
+        }
+        PeerMessage::Certified(CertifiedHeader { header, certificate }) => {
+            let real = Some(certificate);
+            PeerMessage::Certified(forged_certificate(from, header, real, stage))
+        }
+        PeerMessage::Snapshot(mut snapshot) => {
+            let header = snapshot.header.clone();
+            let real = snapshot.certificate.take();
+            let forged = forged_certificate(from, header, real, stage);
+            // The pages are consensus; what is shown for them is not.
+            (snapshot.header, snapshot.certificate) = (forged.header, Some(forged.certificate));
+            stage.trace.count("lie: a snapshot under a certificate that is none");
+            PeerMessage::Snapshot(snapshot)
+        }
+        _ => PeerMessage::Certified(forged_certificate(from, executed, None, stage)),
     }
 }
 
