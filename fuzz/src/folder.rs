@@ -63,7 +63,8 @@ pub(crate) fn with_credentials() {
 
 /// Errors are told to people in one sentence.
 pub(crate) fn told(error: &impl std::fmt::Display) {
-    assert!(!error.to_string().is_empty());
+    let said = error.to_string();
+    assert!(!said.is_empty() && !said.contains('\n'), "{said:?}");
 }
 
 fn write(path: &Path, bytes: &[u8]) {
