@@ -1,10 +1,10 @@
 //! Who a process is and what it signs with: certificates, keys and their files.
-//! Files that were changed are refused in one sentence, or mean the same: they
-//! never make another process of this one.
+//! Files that were changed are refused, or mean the same: they never make
+//! another process of this one, and no refusal quotes a key.
 
 use rustls_pki_types::CertificateDer;
 use tributary_service::keys::{read_signing_key, write_seed};
-use tributary_transport::authority::CertificateAuthority;
+use tributary_transport::authority::{AuthorityError, CertificateAuthority};
 use tributary_transport::{Credentials, Identity, IdentityError};
 use tributary_types::SigningKey;
 
@@ -102,7 +102,11 @@ fn authority(ca: Option<&[u8]>, key: Option<&[u8]>) {
                 told(&error);
             }
         }
-        Err(error) => told(&error),
+        Err(AuthorityError::NotKey | AuthorityError::OtherKey) => {}
+        Err(AuthorityError::Unusable(error)) => {
+            assert!(ca.is_some(), "the CA's own certificate is no reason, and a key is not quoted");
+            told(&error);
+        }
     }
 }
 
