@@ -3,6 +3,7 @@
 
 use tributary_chain::{Batch, Body, Certificate, Delivery, Header, Message, ValidatorSet};
 use tributary_ledger::{Admission, BlockOutcomes, Ledger};
+use tributary_relay::verify::{Verdict, Verifier};
 use tributary_types::codec::{Decode, decode_exact};
 use tributary_types::{Encode, PaymentRecord, Receipt};
 
@@ -48,19 +49,28 @@ pub(crate) fn batches() -> Vec<Vec<u8>> {
     encoded(sampled_batches())
 }
 
-/// A delivery that brings anything hangs on a header that a quorum signed: here
-/// only those of the samples.
+/// A delivery that brings anything, or that a relay finds certified, hangs on a
+/// header that a quorum signed: here only those of the samples.
 pub(crate) fn delivery(bytes: &[u8]) {
     let Some(delivery) = one_encoding::<Delivery>(bytes) else { return };
     let brings = |ledger: &Ledger| {
         matches!(ledger.admit_delivery(&delivery), Ok(Admission::Useful))
             && !delivery.messages.is_empty()
     };
-    if WORLD.ledgers.values().any(brings) {
+    if WORLD.ledgers.values().any(brings) || is_certified_for_a_relay(&delivery) {
         let current = WORLD.ledgers.values().map(Ledger::header);
         let mut headers = WORLD.deliveries.iter().map(|one| &one.header).chain(current);
         assert!(headers.any(|header| *header == delivery.header), "a forged header");
     }
+}
+
+fn is_certified_for_a_relay(delivery: &Delivery) -> bool {
+    let (source, destination) = (delivery.source(), delivery.leaf.peer);
+    let validators = WORLD.genesis.validator_set(source);
+    validators.is_some_and(|validators| {
+        let verifier = Verifier::new(WORLD.genesis.hash(), source, destination, validators);
+        verifier.verify(delivery) == Ok(Verdict::Certified)
+    })
 }
 
 pub(crate) fn deliveries() -> Vec<Vec<u8>> {

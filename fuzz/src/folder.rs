@@ -61,7 +61,7 @@ pub(crate) fn with_credentials() {
     LazyLock::force(&READY);
 }
 
-/// Errors are told to people in one sentence.
+/// Errors are told to people.
 pub(crate) fn told(error: &impl std::fmt::Display) {
     assert!(!error.to_string().is_empty());
 }

@@ -10,10 +10,12 @@
 //! | `cargo xtask fuzz` | libFuzzer's, guided by the coverage of this repository's code | hours, by command |
 //!
 //! `corpus/TARGET/` holds inputs that once broke something, under names that
-//! say what, and nothing else: valid [`samples`] are made by the code itself.
+//! say what, and as `found-*` a few small ones of a long run, those that reach
+//! the most beyond the [`samples`], which the code makes itself.
 //!
-//! What it lacks: the files of RocksDB and raft-engine, whose formats and
-//! checksums are theirs (`crates/storage/tests` flips their bytes).
+//! What it lacks: formats of others. RocksDB and raft-engine check their files
+//! themselves (`crates/storage/tests` flips their bytes); QUIC, TLS and HTTP are
+//! quinn's, rustls' and hyper's. No sequences of messages: those are simulated.
 
 // Included sources have tests, which run where they belong.
 #![cfg(not(test))]

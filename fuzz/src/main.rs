@@ -1,10 +1,11 @@
-//! The `fuzz` program. In an ordinary build it writes a target's samples; built
-//! with `--cfg fuzzing` it is libFuzzer around one target. `cargo xtask fuzz`
-//! does both, and everything around it.
+//! The `fuzz` program. In an ordinary build it writes a target's samples and
+//! tries single inputs; built with `--cfg fuzzing` it is libFuzzer around one
+//! target. `cargo xtask fuzz` builds both, and does everything around them.
 //!
 //! ```text
 //! fuzz list                   names of all targets, and their largest inputs
 //! fuzz samples NAME FOLDER    writes the samples of a target
+//! fuzz try NAME FILE...       gives these inputs to a target, which panics if one breaks it
 //! TRIBUTARY_FUZZ_TARGET=NAME fuzz ...      libFuzzer's own arguments
 //! ```
 
@@ -37,15 +38,32 @@ fn main() -> anyhow::Result<()> {
             Ok(())
         }
         ["samples", name, folder] => write_samples(name, std::path::Path::new(folder)),
-        _ => anyhow::bail!("usage: fuzz list | fuzz samples NAME FOLDER"),
+        ["try", name, ref files @ ..] => try_files(name, files),
+        _ => anyhow::bail!("usage: fuzz list | fuzz samples NAME FOLDER | fuzz try NAME FILE..."),
     }
 }
 
 #[cfg(not(fuzzing))]
-fn write_samples(name: &str, folder: &std::path::Path) -> anyhow::Result<()> {
+fn named(name: &str) -> anyhow::Result<tributary_fuzz::Target> {
     use anyhow::Context as _;
-    let target = tributary_fuzz::Target::named(name);
-    let target = target.with_context(|| format!("there is no target {name:?}"))?;
+    tributary_fuzz::Target::named(name).with_context(|| format!("there is no target {name:?}"))
+}
+
+#[cfg(not(fuzzing))]
+fn try_files(name: &str, files: &[&str]) -> anyhow::Result<()> {
+    use anyhow::Context as _;
+    let target = named(name)?;
+    for file in files {
+        let input = std::fs::read(file).with_context(|| format!("cannot read {file}"))?;
+        println!("{file}: {} bytes", input.len());
+        (target.check)(&input);
+    }
+    Ok(())
+}
+
+#[cfg(not(fuzzing))]
+fn write_samples(name: &str, folder: &std::path::Path) -> anyhow::Result<()> {
+    let target = named(name)?;
     std::fs::create_dir_all(folder)?;
     for (number, sample) in (target.samples)().into_iter().enumerate() {
         std::fs::write(folder.join(format!("sample-{number}")), sample)?;

@@ -25,9 +25,12 @@ const BACKDATE_HOURS: i64 = 1;
 /// A certificate could not be made or read.
 #[derive(Debug, Error)]
 pub enum AuthorityError {
-    /// No certificate or no key, or the system's entropy fails.
+    /// No certificate, or the system's entropy fails.
     #[error("certificate authority: {0}")]
     Unusable(#[from] rcgen::Error),
+    /// No key. What was found is not shown.
+    #[error("certificate authority: its private key is no PEM of a key")]
+    NotKey,
     /// Nobody would accept what they issue together.
     #[error("certificate authority: its certificate is not of its private key")]
     OtherKey,
@@ -75,7 +78,7 @@ impl CertificateAuthority {
     /// # Errors
     /// [`AuthorityError`] if the text is no key.
     pub fn renew(cluster: &str, key_pem: &str, validity_days: u32) -> Result<Self, AuthorityError> {
-        Self::certify(cluster, KeyPair::from_pem(key_pem)?, from_now(validity_days))
+        Self::certify(cluster, key_pair(key_pem)?, from_now(validity_days))
     }
 
     fn certify(
@@ -96,7 +99,7 @@ impl CertificateAuthority {
     /// [`AuthorityError`] if the texts are not its certificate and key.
     pub fn load(certificate_pem: &str, key_pem: &str) -> Result<Self, AuthorityError> {
         let unreadable = rcgen::Error::CouldNotParseCertificate;
-        let key = KeyPair::from_pem(key_pem)?;
+        let key = key_pair(key_pem)?;
         let certificate = CertificateDer::from_pem_slice(certificate_pem.as_bytes())
             .map_err(|_| unreadable.clone())?;
         let (_, parsed) = X509Certificate::from_der(&certificate).map_err(|_| unreadable)?;
@@ -152,6 +155,11 @@ impl CertificateAuthority {
     }
 }
 
+/// The error of the library would quote the text.
+fn key_pair(pem: &str) -> Result<KeyPair, AuthorityError> {
+    KeyPair::from_pem(pem).map_err(|_| AuthorityError::NotKey)
+}
+
 fn params(
     common_name: &str,
     not_before: OffsetDateTime,
@@ -183,5 +191,22 @@ mod tests {
         let mixed = CertificateAuthority::load(one.certificate_pem(), &other.key_pem());
         assert!(matches!(mixed, Err(AuthorityError::OtherKey)));
         assert!(CertificateAuthority::load(&one.key_pem(), &one.key_pem()).is_err());
+    }
+
+    #[test]
+    fn a_damaged_key_is_refused_without_showing_it() {
+        let own = CertificateAuthority::create("one", 1).unwrap();
+        let key = own.key_pem();
+        let [begin, digits, ..] = key.lines().collect::<Vec<_>>()[..] else {
+            panic!("a key of several lines")
+        };
+        let damaged = format!("{begin}\n-----END {digits}-----\n");
+        for refused in [
+            CertificateAuthority::load(own.certificate_pem(), &damaged),
+            CertificateAuthority::renew("one", &damaged, 1),
+        ] {
+            let said = refused.err().unwrap().to_string();
+            assert_eq!(said, "certificate authority: its private key is no PEM of a key");
+        }
     }
 }
