@@ -28,7 +28,7 @@ const PENDING_US: u64 = 700_000;
 /// so many that no liar among the routers gave them all.
 const ELSEWHERE_MAX: u32 = 60;
 /// The same once nobody lies any more.
-const ELSEWHERE_HEALING_MAX: u32 = 10;
+const ELSEWHERE_HEALING_MAX: u32 = 15;
 /// A definite answer is lost on the way to whoever wanted it.
 const FORGETS: Chance = Chance::percent(3);
 /// Something that is done is asked for again, later.
@@ -183,5 +183,6 @@ impl Client {
 /// Whether a refusal may depend on whom was asked: a liar may have changed what
 /// it passed on.
 fn depends(code: OutcomeCode) -> bool {
-    !is_kept(code) && !matches!(code, OutcomeCode::Expired | OutcomeCode::FromFuture)
+    use OutcomeCode::{Expired, FromFuture, Malformed};
+    !is_kept(code) && !matches!(code, Expired | FromFuture | Malformed)
 }

@@ -44,8 +44,15 @@ pub struct Disk {
     unsynced: VecDeque<(u64, LogWrite)>,
     /// What a crash left of a write, behind everything that was synced.
     torn: Option<Sealed>,
-    /// Takes no more writes.
-    pub full: bool,
+    /// What is wrong with it: two faults of one kind may overlap.
+    pub troubles: Troubles,
+}
+
+/// What is wrong with a disk.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Troubles {
+    /// It takes no more writes, for so many reasons.
+    pub full: u32,
     /// Every sync takes this much longer.
     pub slower_us: u64,
 }

@@ -72,6 +72,10 @@ impl Node {
                 hosted.certified(place, header, certificate, stage);
             }
             Effect::SaveCheckpoint { checkpoint, complete } => {
+                if complete {
+                    // Perhaps installed, and certified next.
+                    hosted.capture();
+                }
                 stage.checks.checkpoint(&checkpoint, node);
                 self.saving.push_back((chain, checkpoint, complete));
                 if self.saving.len() == 1 {

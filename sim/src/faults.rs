@@ -5,7 +5,7 @@
 //! clock of a chain is far off at a time, and no more replicas are lost for
 //! good than a quorum can spare. Everything else may strike all at once.
 
-use crate::disk::Part;
+use crate::disk::{Part, Troubles};
 use crate::event::Event;
 use crate::liars::lying_validator;
 use crate::node::Node;
@@ -31,8 +31,8 @@ pub enum Lasting {
     Cut(Vec<(Place, Place)>),
     /// This link takes so much longer, in us.
     SlowLink(Place, Place, u64),
-    /// This node's disk is full or slow.
-    Disk(u16),
+    /// This node has so much more wrong with its disk.
+    Disk(u16, Troubles),
     /// This node's clock is far off.
     Clock(u16),
     /// Others may still believe what this node's clock said.
@@ -111,9 +111,11 @@ impl World {
                 pairs.into_iter().for_each(|(from, to)| self.stage.network.join(from, to));
             }
             Lasting::SlowLink(from, to, us) => self.stage.network.speed_up(from, to, us),
-            Lasting::Disk(node) => {
-                let disk = self.stage.disk(node);
-                (disk.full, disk.slower_us) = (false, 0);
+            Lasting::Disk(node, Troubles { full, slower_us }) => {
+                // Healing has ended them all already.
+                let troubles = &mut self.stage.disk(node).troubles;
+                troubles.full = troubles.full.saturating_sub(full);
+                troubles.slower_us = troubles.slower_us.saturating_sub(slower_us);
             }
             Lasting::Clock(node) => {
                 self.with_node(node, |node, _| node.clock.repair());
@@ -132,8 +134,7 @@ impl World {
         self.stage.network.heal(Profile::none().network);
         self.wild_clocks.clear();
         for number in 0..self.stage.cluster.node_count() {
-            let disk = self.stage.disk(number);
-            (disk.full, disk.slower_us) = (false, 0);
+            self.stage.disk(number).troubles = Troubles::default();
             self.with_node(number, |node, stage| {
                 node.clock.repair();
                 node.start(stage);
@@ -187,13 +188,14 @@ impl World {
 
     fn spoil_disk(&mut self, node: u16, fault: Fault) {
         let slower_us = self.fault_prng.between(1, SLOW_DISK_US_MAX);
-        let disk = self.stage.disk(node);
-        if fault == Fault::DiskFull {
-            disk.full = true;
-        } else {
-            disk.slower_us = slower_us;
-        }
-        self.last_for(Lasting::Disk(node));
+        let more = match fault {
+            Fault::DiskFull => Troubles { full: 1, slower_us: 0 },
+            _ => Troubles { full: 0, slower_us },
+        };
+        let troubles = &mut self.stage.disk(node).troubles;
+        troubles.full += more.full;
+        troubles.slower_us += more.slower_us;
+        self.last_for(Lasting::Disk(node, more));
     }
 
     /// A clock is far off for a while, if each of its chains can spare it.

@@ -227,7 +227,7 @@ impl Node {
     pub fn synced(&mut self, count: usize, stage: &mut Stage) {
         let fails =
             !stage.healing && stage.process_prng.happens(stage.scenario.profile.disk.sync_fails);
-        if fails || stage.disk(self.number).full {
+        if fails || stage.disk(self.number).troubles.full > 0 {
             stage.note(self.place(), 0, "log write fails", [count as u64, 0]);
             self.crash(stage);
             return;
@@ -244,7 +244,7 @@ impl Node {
     pub fn saved(&mut self, stage: &mut Stage) {
         let fails = !stage.healing
             && stage.process_prng.happens(stage.scenario.profile.disk.checkpoint_fails);
-        if fails || stage.disk(self.number).full {
+        if fails || stage.disk(self.number).troubles.full > 0 {
             stage.note(self.place(), 0, "checkpoint fails", [0, 0]);
             self.crash(stage);
             return;
@@ -270,7 +270,7 @@ impl Node {
     /// Begins the next sync if writes wait and none is under way.
     pub(crate) fn sync_next(&mut self, stage: &mut Stage) {
         let disk = stage.disk(self.number);
-        let (waiting, slower_us) = (disk.unsynced(), disk.slower_us);
+        let (waiting, slower_us) = (disk.unsynced(), disk.troubles.slower_us);
         if self.syncing > 0 || waiting == 0 {
             return;
         }

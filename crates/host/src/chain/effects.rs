@@ -55,6 +55,8 @@ impl ChainThread {
             Effect::Certified { header, certificate } => self.certified(header, certificate),
             Effect::SaveCheckpoint { checkpoint, complete } => {
                 if complete {
+                    // Perhaps installed, and certified next.
+                    self.captures.capture(self.replica.ledger());
                     self.saving = Some((checkpoint.index, checkpoint.header.clone()));
                 }
                 let done = self.outputs.completed.clone();
