@@ -37,7 +37,6 @@ pub fn delivery(honest: &Arc<Delivery>, stage: &mut Stage) -> Delivery {
 
 /// One way to lie about a delivery, by chance; it may change nothing.
 fn lie(honest: &Arc<Delivery>, other: Delivery, stage: &mut Stage) -> (&'static str, Delivery) {
-    let own_set = lying_validator(stage);
     let mut lie = Delivery::clone(honest);
     let prng = &mut stage.liar_prng;
     let what = match prng.below(18) {
@@ -79,22 +78,7 @@ fn lie(honest: &Arc<Delivery>, other: Delivery, stage: &mut Stage) -> (&'static 
             "lie: another first number"
         }
         8..=10 => forge_message(&mut lie, prng).unwrap_or("lie: nothing to forge"),
-        11 => {
-            forge_header(&mut lie, None, stage);
-            "lie: a header that strangers signed"
-        }
-        12 => {
-            forge_header(&mut lie, own_set, stage);
-            "lie: a header that one validator signed"
-        }
-        13 => {
-            repeat_signer(&mut lie);
-            "lie: one signer twice"
-        }
-        14 => {
-            lie.certificate.votes.truncate(1);
-            "lie: one signer"
-        }
+        drawn @ 11..=14 => lie_about_signers(drawn, &mut lie, stage),
         15 => {
             lie.leaf.sent_sequence += prng.between(1, 5);
             "lie: more was sent"
@@ -109,6 +93,27 @@ fn lie(honest: &Arc<Delivery>, other: Delivery, stage: &mut Stage) -> (&'static 
         }
     };
     (what, lie)
+}
+
+fn lie_about_signers(drawn: u64, lie: &mut Delivery, stage: &mut Stage) -> &'static str {
+    match drawn {
+        11 => {
+            forge_header(lie, None, stage);
+            "lie: a header that strangers signed"
+        }
+        12 => {
+            forge_header(lie, lying_validator(stage), stage);
+            "lie: a header that one validator signed"
+        }
+        13 => {
+            repeat_signer(lie);
+            "lie: one signer twice"
+        }
+        _ => {
+            lie.certificate.votes.truncate(1);
+            "lie: one signer"
+        }
+    }
 }
 
 /// What a source last told another chain that it received.
