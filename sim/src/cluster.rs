@@ -49,6 +49,12 @@ pub fn validator_key(chain: ChainId, validator: u16) -> SigningKey {
     key(1, u32::from(chain.get()), validator)
 }
 
+/// The other one of the two institutions.
+#[must_use]
+pub fn other_institution(than: InstitutionId) -> InstitutionId {
+    if than == BANK { SHOPS } else { BANK }
+}
+
 /// The `number`th key of an institution; the first is in the genesis.
 #[must_use]
 pub fn institution_key(institution: InstitutionId, number: u16) -> SigningKey {

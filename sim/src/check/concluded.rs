@@ -52,26 +52,23 @@ impl Concluded {
         self.times.insert(header.chain, header.time);
         for (subject, receipt) in outcomes.iter(body) {
             if is_kept(receipt.code) && !receipt.replay {
-                let content = match subject {
-                    Subject::Payment(record) => Domain::Content.hash(&record.to_bytes()),
-                    Subject::Operation(operation) => Domain::Content.hash(&operation.to_bytes()),
-                };
-                self.decided.entry(content).or_default().insert(header.chain, receipt.code);
+                let decided = self.decided.entry(content(subject)).or_default();
+                decided.insert(header.chain, receipt.code);
             }
         }
     }
 
     /// A front-end asks no more about an order.
     pub fn concludes(&mut self, number: OrderNumber, order: &Order, code: Option<OutcomeCode>) {
-        let (id, content) = match &order.item {
+        let (id, subject) = match &order.item {
             // What is no payment at all is never decided.
             Item::Pay(record, _) => match PaymentId::from_bytes(*record.id_bytes()) {
-                Ok(id) => (id, Domain::Content.hash(&record.to_bytes())),
+                Ok(id) => (id, Subject::Payment(record)),
                 Err(_) => return,
             },
-            Item::Do(operation) => (operation.id, Domain::Content.hash(&operation.to_bytes())),
+            Item::Do(operation) => (operation.id, Subject::Operation(operation)),
         };
-        let conclusion = Conclusion { chain: order.chain, id, content, code };
+        let conclusion = Conclusion { chain: order.chain, id, content: content(subject), code };
         self.concluded.insert(number, conclusion);
     }
 
@@ -116,6 +113,13 @@ impl Concluded {
         let time = self.times.get(&chain);
         time.is_some_and(|time| id.time() < time.minus_ms(self.window_back_ms))
     }
+}
+
+fn content(subject: Subject<'_>) -> Hash {
+    Domain::Content.hash(&match subject {
+        Subject::Payment(record) => record.to_bytes(),
+        Subject::Operation(operation) => operation.to_bytes(),
+    })
 }
 
 /// Whether money moved, or may yet.

@@ -15,7 +15,7 @@ use tributary_types::{
 
 use super::KEPT_MAX;
 use crate::clock::true_time;
-use crate::cluster::{BANK, SHOPS, institution_key, strangers_key};
+use crate::cluster::{institution_key, other_institution, strangers_key};
 use crate::prng::{Chance, Prng};
 use crate::stage::Stage;
 use crate::workload::asset_of;
@@ -162,14 +162,14 @@ fn forgery(stage: &mut Stage) -> Option<Forgery> {
         }
         8 => {
             let (chain, payment) = *prng.pick(&seen.payments)?;
-            let institution = other_than(payment.debit.institution());
+            let institution = other_institution(payment.debit.institution());
             let payment = Payment { id, ..payment };
             let batch = Signed { chain, institution, cluster: &cluster.hash }.pay(&payment, None);
             Some(Forgery { lie: FOREIGN_PAYMENT, chain, batch })
         }
         _ => {
             let (chain, institution, operation) = prng.pick(&seen.operations)?.clone();
-            let institution = other_than(institution);
+            let institution = other_institution(institution);
             let operation = Operation { id, ..operation };
             let batch = Signed { chain, institution, cluster: &cluster.hash }.order(operation);
             Some(Forgery { lie: FOREIGN_OPERATION, chain, batch })
@@ -258,17 +258,13 @@ fn changed(mut batch: Batch, prng: &mut Prng) -> Batch {
     match prng.below(4) {
         0 => batch.payments.reverse(),
         1 => {
-            batch.institution = other_than(batch.institution);
+            batch.institution = other_institution(batch.institution);
             batch.key = institution_key(batch.institution, 0).public();
         }
         2 => batch.key = strangers_key(2).public(),
         _ => batch.owner_signatures.clear(),
     }
     batch
-}
-
-fn other_than(institution: InstitutionId) -> InstitutionId {
-    if institution == BANK { SHOPS } else { BANK }
 }
 
 fn fresh(prng: &mut Prng) -> [u8; 10] {

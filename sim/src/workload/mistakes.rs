@@ -3,13 +3,12 @@
 use tributary_types::codec::decode_exact;
 use tributary_types::payment::Payment;
 use tributary_types::{
-    AccountClass, AccountId, Amount, AssetId, Encode, InstitutionId, PaymentId, PaymentKind,
-    PaymentRecord, Slot,
+    AccountClass, AccountId, Amount, AssetId, Encode, PaymentId, PaymentKind, PaymentRecord, Slot,
 };
 
 use super::{Workload, asset_of};
 use crate::clock::true_time;
-use crate::cluster::{BANK, EURO, POUND, SHOPS, strangers_key};
+use crate::cluster::{BANK, EURO, POUND, other_institution, strangers_key};
 use crate::orders::{Item, Order};
 use crate::stage::Stage;
 
@@ -33,7 +32,10 @@ impl Workload {
             7 => payment.credit = payment.debit,
             8 => payment.credit = self.nobody(AccountClass::Hf)?,
             9 => payment.debit = self.nobody(AccountClass::User)?,
-            10 => return Some(self.order_as(stage, &payment, other_than(&payment))),
+            10 => {
+                let other = other_institution(payment.debit.institution());
+                return Some(self.order_as(stage, &payment, other));
+            }
             11 => {
                 order.item = Item::Pay(malformed(record)?, None);
                 return Some(order);
@@ -122,10 +124,6 @@ impl Workload {
         let name = "nobody".parse().ok()?;
         Some(AccountId::named(class, BANK, &name, Slot::new(3)?))
     }
-}
-
-fn other_than(payment: &Payment) -> InstitutionId {
-    if payment.debit.institution() == BANK { SHOPS } else { BANK }
 }
 
 fn malformed(record: &PaymentRecord) -> Option<PaymentRecord> {

@@ -7,18 +7,9 @@ use tributary_sim::scenario::Given;
 use crate::seeds::{survives, survives_with};
 
 /// Some runs of many virtual minutes, with pauses.
-const LONG: Given = Given { long: true, ..GIVEN_NOTHING };
-/// The same in topologies of all sizes.
-const WIDE_AND_LONG: Given = Given { wide: true, ..LONG };
-const GIVEN_NOTHING: Given = Given {
-    chains: None,
-    replicas: None,
-    relays: None,
-    profile: None,
-    faulty_ms: None,
-    wide: false,
-    long: false,
-};
+fn long() -> Given {
+    Given { long: true, ..Given::default() }
+}
 
 /// raft ended the process: it looked for entries between what was executed and
 /// a received state that was still being saved, when an election began.
@@ -51,14 +42,14 @@ fn a_torn_write_mended_a_flipped_bit() {
 /// (`replica`: `the_certificate_of_a_peer_stands_for_votes_that_never_come`)
 #[test]
 fn after_a_restart_a_peer_waited_for_a_vote_that_nobody_had() {
-    survives_with(685, &LONG);
+    survives_with(685, &long());
 }
 
 /// The same after a snapshot, which brings a state and no votes.
 /// (`replica`: `the_certificate_of_a_peer_stands_for_votes_that_never_come`)
 #[test]
 fn after_a_snapshot_a_peer_waited_for_a_vote_that_nobody_had() {
-    survives_with(7_002_088, &LONG);
+    survives_with(7_002_088, &long());
 }
 
 /// One sync held entries and their removal by the leader of a later term; the
@@ -66,7 +57,7 @@ fn after_a_snapshot_a_peer_waited_for_a_vote_that_nobody_had() {
 /// a broken promise: the checker's mistake.
 #[test]
 fn entries_and_their_removal_in_one_sync_broke_no_promise() {
-    survives_with(9_004_386, &LONG);
+    survives_with(9_004_386, &long());
 }
 
 /// All replicas of an idle chain restarted: none told relays again which header
@@ -75,5 +66,5 @@ fn entries_and_their_removal_in_one_sync_broke_no_promise() {
 /// `what_was_certified_before_a_restart_is_told_again_when_it_is_executed`)
 #[test]
 fn after_a_restart_of_all_an_idle_chain_showed_no_certified_header() {
-    survives_with(10_004_498, &WIDE_AND_LONG);
+    survives_with(10_004_498, &Given { wide: true, ..long() });
 }

@@ -7,8 +7,14 @@ use tributary_sim::scenario::{Given, Scenario};
 
 /// Runs a seed as `sim --seed` does.
 pub fn run_seed(seed: u64) -> Report {
-    let scenario = Scenario::draw(seed, &Given::default());
-    assert!(scenario.chains >= 3 && scenario.replicas >= 3);
+    run_seed_with(seed, &Given::default())
+}
+
+/// The same with options; unless they say `--wide`, a cluster of at least three
+/// chains of three replicas.
+fn run_seed_with(seed: u64, given: &Given) -> Report {
+    let scenario = Scenario::draw(seed, given);
+    assert!(given.wide || scenario.chains >= 3 && scenario.replicas >= 3);
     run(&scenario, false).unwrap()
 }
 
@@ -21,10 +27,10 @@ pub fn survives(seed: u64) {
 /// The same with options.
 #[track_caller]
 pub fn survives_with(seed: u64, given: &Given) {
-    let scenario = Scenario::draw(seed, given);
-    let report = run(&scenario, false).unwrap();
+    let report = run_seed_with(seed, given);
     if let Some(failure) = &report.failure {
-        let (last, command) = (failure.last.join("\n"), scenario.command(given));
+        let last = failure.last.join("\n");
+        let command = Scenario::draw(seed, given).command(given);
         panic!("{last}\n{command}: {}: {}", failure.violation.checker, failure.violation.text);
     }
 }
