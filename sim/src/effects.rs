@@ -76,7 +76,8 @@ impl Node {
                     // Perhaps installed, and certified next.
                     hosted.capture();
                 }
-                stage.checks.checkpoint(&checkpoint, node);
+                let log_last = hosted.replica.status().log_last;
+                stage.checks.checkpoint(&checkpoint, node, log_last);
                 self.saving.push_back((chain, checkpoint, complete));
                 if self.saving.len() == 1 {
                     self.save_next(stage);

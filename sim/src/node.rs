@@ -257,6 +257,9 @@ impl Node {
             [checkpoint.index, checkpoint.header.height.get()],
         );
         stage.disk(self.number).save(chain, &checkpoint, complete);
+        if let Some(hosted) = self.hosted.get(&chain) {
+            stage.checks.saved(self.number, chain, hosted.replica.status().log_last);
+        }
         let may_end = stage.scenario.profile.crash_between_effects != Chance::NEVER;
         if complete && may_end && !stage.healing && stage.process_prng.happens(ENDS_AFTER_STATE) {
             stage.note(self.place(), chain.get(), "killed after a state was saved", [0, 0]);

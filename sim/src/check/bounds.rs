@@ -1,8 +1,15 @@
 //! Queues, logs and outboxes stay within their named limits.
+//!
+//! A log is cut when a checkpoint is durable. How long that takes is the disk's
+//! affair, and six chains may wait for one: entries that come meanwhile are on
+//! top of what a log may hold.
+
+use std::collections::BTreeMap;
 
 use tributary_chain::channel::OUTBOX_MESSAGES_MAX;
 use tributary_ledger::Ledger;
 use tributary_replica::{Limits, ReplicaStatus};
+use tributary_types::ChainId;
 
 use crate::scenario::Scenario;
 
@@ -13,19 +20,55 @@ const LOG_ENTRIES_SPARE: u64 = 100;
 #[derive(Debug)]
 pub struct Bounds {
     limits: Limits,
+    /// By node and chain.
+    saving: BTreeMap<(u16, ChainId), Saving>,
+}
+
+/// Entries that came to a log while a checkpoint was being saved.
+#[derive(Debug, Default)]
+struct Saving {
+    /// End of the log when the save under way began.
+    began_at: Option<u64>,
+    /// During earlier ones whose entries no durable checkpoint has behind it.
+    earlier: u64,
+}
+
+impl Saving {
+    fn meanwhile(&self, log_last: u64) -> u64 {
+        self.began_at.map_or(0, |began_at| log_last.saturating_sub(began_at))
+    }
 }
 
 impl Bounds {
     /// The limits of a scenario.
     pub const fn new(scenario: &Scenario) -> Self {
-        Self { limits: scenario.limits }
+        Self { limits: scenario.limits, saving: BTreeMap::new() }
+    }
+
+    /// A replica whose log ends at `log_last` begins to save a checkpoint.
+    pub fn save_begins(&mut self, node: u16, chain: ChainId, log_last: u64) {
+        let saving = self.saving.entry((node, chain)).or_default();
+        // One that is still under way ended with its process.
+        saving.earlier += saving.meanwhile(log_last);
+        saving.began_at = Some(log_last);
+    }
+
+    /// That checkpoint is durable.
+    pub fn save_ends(&mut self, node: u16, chain: ChainId, log_last: u64) {
+        let saving = self.saving.entry((node, chain)).or_default();
+        *saving = Saving { began_at: None, earlier: saving.meanwhile(log_last) };
     }
 
     /// How a replica is doing.
     ///
     /// # Errors
     /// Which limit is exceeded.
-    pub fn replica(&self, status: &ReplicaStatus, ledger: &Ledger) -> Result<(), String> {
+    pub fn replica(
+        &self,
+        node: u16,
+        status: &ReplicaStatus,
+        ledger: &Ledger,
+    ) -> Result<(), String> {
         let limits = &self.limits;
         let length = (status.log_last + 1).saturating_sub(status.log_first);
         // Entries of the tail may be small; the tail is counted in bytes.
@@ -41,7 +84,9 @@ impl Bounds {
                 return Err(format!("{found} {what}, at most {limit} may"));
             }
         }
-        let most = 2 * limits.checkpoint_after_blocks + tail + LOG_ENTRIES_SPARE;
+        let saving = self.saving.get(&(node, ledger.chain()));
+        let meanwhile = saving.map_or(0, |it| it.earlier + it.meanwhile(status.log_last));
+        let most = 2 * limits.checkpoint_after_blocks + tail + LOG_ENTRIES_SPARE + meanwhile;
         if length > most {
             return Err(format!("{length} entries in the log, at most {most} may be"));
         }

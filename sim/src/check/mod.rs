@@ -241,10 +241,17 @@ impl Checks {
         self.check("certificates", known);
     }
 
-    /// A replica has a state to save: executed, or installed from another.
-    pub fn checkpoint(&mut self, checkpoint: &Checkpoint, node: u16) {
+    /// A replica whose log ends at `log_last` has a state to save: executed, or
+    /// installed from another.
+    pub fn checkpoint(&mut self, checkpoint: &Checkpoint, node: u16, log_last: u64) {
         let known = self.agreement.known(&checkpoint.header, node);
         self.check("agreement", known);
+        self.bounds.save_begins(node, checkpoint.header.chain, log_last);
+    }
+
+    /// That state is saved.
+    pub fn saved(&mut self, node: u16, chain: ChainId, log_last: u64) {
+        self.bounds.save_ends(node, chain, log_last);
     }
 
     /// A replica answers a batch.
@@ -320,7 +327,7 @@ impl Checks {
 
     /// How a replica is doing.
     pub fn inspect(&mut self, node: u16, status: &ReplicaStatus, ledger: &Ledger) {
-        let bounded = self.bounds.replica(status, ledger);
+        let bounded = self.bounds.replica(node, status, ledger);
         let chain = ledger.chain();
         self.check("bounds", bounded.map_err(|text| format!("node {node} chain {chain}: {text}")));
     }

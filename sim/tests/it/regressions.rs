@@ -68,3 +68,10 @@ fn entries_and_their_removal_in_one_sync_broke_no_promise() {
 fn after_a_restart_of_all_an_idle_chain_showed_no_certified_header() {
     survives_with(10_004_498, &Given { wide: true, ..long() });
 }
+
+/// Six chains waited for one slow disk, and blocks came in the meantime: the
+/// checker's mistake, for which a log was longer than it may be.
+#[test]
+fn a_log_that_waited_for_five_others_to_be_saved_was_no_longer_than_it_may_be() {
+    survives_with(21_023_151, &Given { wide: true, ..long() });
+}
