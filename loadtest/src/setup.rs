@@ -57,7 +57,8 @@ fn parties(client: &Client, arguments: &Arguments, asset: AssetId) -> Result<Par
         let account = client.place_user(&user_name(arguments, number)?, asset);
         let chain = chains.iter().position(|chain| *chain == client.chain_of(account));
         let chain = chain.context("an account belongs to a user chain")?;
-        payers.push(Payer { account, chain, owner: owner(arguments, number) });
+        let owner = owner(arguments, number).map(Box::new);
+        payers.push(Payer { account, chain, owner });
     }
     let first = payers[0].chain;
     ensure!(

@@ -14,8 +14,9 @@ pub struct Payer {
     pub account: AccountId,
     /// Index of its chain among the user chains.
     pub chain: usize,
-    /// Its owner's key, if payments must be signed.
-    pub owner: Option<SigningKey>,
+    /// Its owner's key, if payments must be signed; elsewhere, so that a million
+    /// payers without one stay small.
+    pub owner: Option<Box<SigningKey>>,
 }
 
 /// What payments are made of.
@@ -129,7 +130,7 @@ mod tests {
         let payer = |number: usize| Payer {
             account: account(AccountClass::User, number),
             chain: number % 2,
-            owner: Some(SigningKey::from_seed([1; 32])),
+            owner: Some(Box::new(SigningKey::from_seed([1; 32]))),
         };
         Parties {
             cluster: Hash::ZERO,

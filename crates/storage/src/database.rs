@@ -90,7 +90,9 @@ impl Database {
         let families = Family::ALL
             .iter()
             .map(|family| ColumnFamilyDescriptor::new(family.name(), family.options(&cache)));
-        let rocksdb = DB::open_cf_descriptors(&options(limits), &path, families)
+        let mut options = options(limits);
+        options.set_use_direct_io_for_flush_and_compaction(directory.offers_direct_writes());
+        let rocksdb = DB::open_cf_descriptors(&options, &path, families)
             .map_err(|error| rocksdb_fault(format!("open database {}", path.display()), &error))?;
         Ok(Self { shared: Arc::new(Shared { rocksdb, path, _directory: directory }) })
     }

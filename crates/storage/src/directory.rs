@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use tributary_replica::store::StorageFault;
 
+use crate::direct::is_offered;
 use crate::fault::io_fault;
 
 const LOCK_FILE: &str = "lock";
@@ -24,7 +25,7 @@ const FORMAT_DRAFT: &str = "format.new";
 #[derive(Debug)]
 pub(crate) struct HeldDirectory {
     path: PathBuf,
-    _lock: File,
+    lock: File,
 }
 
 impl HeldDirectory {
@@ -46,7 +47,7 @@ impl HeldDirectory {
         match lock.try_lock() {
             Ok(()) => {
                 check_format(path, format, failed)?;
-                Ok(Self { path: path.to_owned(), _lock: lock })
+                Ok(Self { path: path.to_owned(), lock })
             }
             Err(TryLockError::WouldBlock) => Err(StorageFault::InUse(path.display().to_string())),
             Err(TryLockError::Error(error)) => Err(failed(error)),
@@ -56,6 +57,20 @@ impl HeldDirectory {
     /// Where it is.
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether its files can be written past the page cache.
+    pub(crate) fn offers_direct_writes(&self) -> bool {
+        is_offered(&self.path.join(FORMAT_FILE))
+    }
+}
+
+impl Drop for HeldDirectory {
+    /// Closing the file would leave the lock to a child that another thread has
+    /// forked and that has not yet become another program.
+    fn drop(&mut self) {
+        // If that fails, the lock ends with the process at the latest.
+        self.lock.unlock().ok();
     }
 }
 

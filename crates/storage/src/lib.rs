@@ -26,6 +26,7 @@ pub mod log;
 mod archive;
 mod checkpoints;
 pub mod database;
+mod direct;
 mod directory;
 mod family;
 mod fault;

@@ -1,4 +1,4 @@
-//! The files under raft-engine, watched: its file system with four additions.
+//! The files under raft-engine, watched: its file system with five additions.
 //!
 //! - Each sync advances the synced mark (`mark.rs`).
 //! - While it recovers, raft-engine cuts a file where the first wrong checksum
@@ -10,6 +10,8 @@
 //! - Space ahead of small writes is filled with zeros, not just reserved: a
 //!   sync into written blocks takes about half the time of one into reserved
 //!   ones, whose state the file system's journal must change first.
+//! - Where the file system offers it, writes go past the page cache
+//!   (`direct.rs`).
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -22,6 +24,7 @@ use raft_engine::env::{DefaultFileSystem, FileSystem, Handle, Permission, WriteE
 use tributary_replica::store::StorageFault;
 
 use super::mark::{Position, Queue, SyncedMark};
+use crate::direct::DirectWriter;
 use crate::fault::{corrupt, io_fault};
 
 type PlainHandle = <DefaultFileSystem as FileSystem>::Handle;
@@ -222,7 +225,8 @@ impl FileSystem for WatchedFiles {
 
     fn new_writer(&self, handle: Arc<WatchedHandle>) -> io::Result<WatchedWriter> {
         let plain = self.plain.new_writer(Arc::clone(&handle.plain))?;
-        Ok(WatchedWriter { plain, handle, position: 0 })
+        let direct = self.kept(&handle.path, "open", DirectWriter::open(&handle.path))?;
+        Ok(WatchedWriter { plain, direct, handle, position: 0 })
     }
 }
 
@@ -278,6 +282,8 @@ impl Handle for WatchedHandle {
 /// Writes one log file.
 pub(super) struct WatchedWriter {
     plain: PlainWriter,
+    /// Writes in its place, if there is one.
+    direct: Option<DirectWriter>,
     handle: Arc<WatchedHandle>,
     position: u64,
 }
@@ -285,6 +291,9 @@ pub(super) struct WatchedWriter {
 impl WatchedWriter {
     /// Writes zeros to the file and comes back.
     fn fill(&mut self, offset: usize, size: usize) -> io::Result<()> {
+        if let Some(direct) = &mut self.direct {
+            return direct.fill(offset as u64, (offset + size) as u64);
+        }
         self.plain.seek(SeekFrom::Start(offset as u64))?;
         let zeros = vec![0; size.min(FILL_BYTES)];
         let mut left = size;
@@ -298,6 +307,12 @@ impl WatchedWriter {
         filled
     }
 
+    fn set_length(&mut self, length: usize) {
+        if let Some(direct) = &mut self.direct {
+            direct.set_length(length as u64);
+        }
+    }
+
     fn kept<T>(&self, verb: &str, result: io::Result<T>) -> io::Result<T> {
         let path = &self.handle.path;
         result.inspect_err(|error| self.handle.watch.keep(file_fault(path, verb, error)))
@@ -306,7 +321,10 @@ impl WatchedWriter {
 
 impl Write for WatchedWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let result = self.plain.write(bytes);
+        let result = match &mut self.direct {
+            Some(direct) => direct.write(self.position, bytes),
+            None => self.plain.write(bytes),
+        };
         let count = self.kept("write", result)?;
         self.handle.watch.write_bytes.store(bytes.len() as u64, Ordering::Relaxed);
         self.position += count as u64;
@@ -330,6 +348,7 @@ impl WriteExt for WatchedWriter {
     fn truncate(&mut self, offset: usize) -> io::Result<()> {
         let result = self.plain.truncate(offset);
         self.kept("truncate", result)?;
+        self.set_length(offset);
         self.position = offset as u64;
         self.handle.written.store(self.position, Ordering::Release);
         Ok(())
@@ -339,7 +358,9 @@ impl WriteExt for WatchedWriter {
         let small = self.handle.watch.write_bytes.load(Ordering::Relaxed) <= FILL_WRITE_BYTES_MAX;
         let result =
             if small { self.fill(offset, size) } else { self.plain.allocate(offset, size) };
-        self.kept("allocate", result)
+        self.kept("allocate", result)?;
+        self.set_length(offset + size);
+        Ok(())
     }
 }
 
