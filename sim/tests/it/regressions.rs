@@ -75,3 +75,10 @@ fn after_a_restart_of_all_an_idle_chain_showed_no_certified_header() {
 fn a_log_that_waited_for_five_others_to_be_saved_was_no_longer_than_it_may_be() {
     survives_with(21_023_151, &Given { wide: true, ..long() });
 }
+
+/// One payment stood twice in a block and was refused twice in the same words: the
+/// proof of the one is that of the other, too. The checker's mistake.
+#[test]
+fn the_same_refusal_twice_in_a_block_is_proved_at_both_places() {
+    survives_with(20_031_159, &long());
+}
