@@ -27,7 +27,8 @@ use tributary_types::ChainId;
 
 use crate::archive::RocksBlocks;
 use crate::checkpoints::RocksCheckpoints;
-use crate::directory::HeldDirectory;
+use crate::direct::is_offered;
+use crate::directory::{FORMAT_FILE, HeldDirectory};
 use crate::family::Family;
 use crate::fault::{corrupt, rocksdb_fault};
 use crate::keys::{chain_end, chain_start};
@@ -91,7 +92,8 @@ impl Database {
             .iter()
             .map(|family| ColumnFamilyDescriptor::new(family.name(), family.options(&cache)));
         let mut options = options(limits);
-        options.set_use_direct_io_for_flush_and_compaction(directory.offers_direct_writes());
+        let is_direct = is_offered(&directory.path().join(FORMAT_FILE));
+        options.set_use_direct_io_for_flush_and_compaction(is_direct);
         let rocksdb = DB::open_cf_descriptors(&options, &path, families)
             .map_err(|error| rocksdb_fault(format!("open database {}", path.display()), &error))?;
         Ok(Self { shared: Arc::new(Shared { rocksdb, path, _directory: directory }) })

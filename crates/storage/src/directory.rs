@@ -13,11 +13,11 @@ use std::path::{Path, PathBuf};
 
 use tributary_replica::store::StorageFault;
 
-use crate::direct::is_offered;
 use crate::fault::io_fault;
 
 const LOCK_FILE: &str = "lock";
-const FORMAT_FILE: &str = "format";
+/// A file that is in every such directory.
+pub(crate) const FORMAT_FILE: &str = "format";
 /// The format file while it is written.
 const FORMAT_DRAFT: &str = "format.new";
 
@@ -57,11 +57,6 @@ impl HeldDirectory {
     /// Where it is.
     pub(crate) fn path(&self) -> &Path {
         &self.path
-    }
-
-    /// Whether its files can be written past the page cache.
-    pub(crate) fn offers_direct_writes(&self) -> bool {
-        is_offered(&self.path.join(FORMAT_FILE))
     }
 }
 
