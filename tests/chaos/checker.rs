@@ -267,11 +267,9 @@ fn order(history: &History) -> Vec<String> {
             by_payer.entry(submission.payer).or_default().push((submission, *told, *place));
         }
     }
-    let mut found = Vec::new();
+    let mut found = within_requests(history);
     for (payer, payments) in by_payer {
         let (mut asked, mut told) = (payments.clone(), payments);
-        asked.sort_by_key(|(submission, ..)| submission.request);
-        found.extend(asked.windows(2).filter_map(|pair| within_request(payer, pair)));
         asked.sort_by_key(|(submission, ..)| submission.invoked);
         told.sort_by_key(|(_, told, _)| *told);
         let mut told = told.into_iter().peekable();
@@ -295,14 +293,29 @@ fn order(history: &History) -> Vec<String> {
     found
 }
 
-/// Two neighbours of one request stand in its order.
-fn within_request(payer: usize, pair: &[(&Submission, Micros, Place)]) -> Option<String> {
-    let [(one, _, first), (two, _, second)] = pair else { return None };
-    let breaks = one.request.0 == two.request.0 && first >= second;
-    breaks.then(|| {
-        let (one, two) = (one.id, two.id);
-        format!("payer {payer}: {two} at {second:?} follows {one} at {first:?} in one request")
-    })
+/// Payments of one request stand in its order, if that request is what placed
+/// them. An id without an answer may have been placed by a later submission of
+/// it, and that stands in the order of its own request.
+fn within_requests(history: &History) -> Vec<String> {
+    let mut times: BTreeMap<PaymentId, usize> = BTreeMap::new();
+    for submission in &history.submissions {
+        *times.entry(submission.id).or_default() += 1;
+    }
+    let is_placed = |one: &Submission| {
+        one.kind == Kind::Payment
+            && (times[&one.id] == 1 || matches!(one.answer, Answer::Committed(_)))
+    };
+    let mut placed: Vec<_> = committed(history).filter(|(one, _)| is_placed(one)).collect();
+    placed.sort_by_key(|(one, _)| (one.payer, one.request));
+    let neighbours = placed.windows(2).filter_map(|pair| {
+        let [(one, first), (two, second)] = pair else { return None };
+        let is_one_request = (one.payer, one.request.0) == (two.payer, two.request.0);
+        (is_one_request && first >= second).then(|| {
+            let (payer, one, two) = (one.payer, one.id, two.id);
+            format!("payer {payer}: {two} at {second:?} follows {one} at {first:?} in one request")
+        })
+    });
+    neighbours.collect()
 }
 
 #[cfg(test)]

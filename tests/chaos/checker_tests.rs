@@ -176,6 +176,27 @@ fn payments_of_one_request_out_of_order_are_found() {
 }
 
 #[test]
+fn payments_of_one_request_without_an_answer_keep_its_order_unless_submitted_again() {
+    let swapped = |history: &mut History| {
+        history.submissions[4].request = (9, 0);
+        history.submissions[3].request = (9, 1);
+        history.submissions[4].invoked = 60;
+        history.fates.insert(id(5), Fate::Committed((1, 112, 0)));
+        history.payers[0].committed.push((id(5), (1, 112, 0)));
+        history.payers[0].debits += 10;
+        history.merchants[0].received += 10;
+        history.merchants[0].payments += 1;
+    };
+    assert_eq!(broken(swapped), ["order"]);
+    let again = |history: &mut History| {
+        swapped(history);
+        let answer = Answer::Committed((1, 112, 0));
+        history.submissions.push(submission(5, Kind::Payment, (120, 130), answer));
+    };
+    assert_eq!(broken(again), [""; 0]);
+}
+
+#[test]
 fn a_new_id_that_is_refused_for_its_time_is_found() {
     for code in ["expired", "from_future"] {
         let refused = |history: &mut History| {
