@@ -2,13 +2,14 @@
 //! nobody goes on believing that something was done which no block has, or that
 //! it never will be which some block has.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use tributary_chain::{Body, Header};
 use tributary_ledger::BlockOutcomes;
 use tributary_ledger::outcome::Subject;
 use tributary_types::codec::Encode as _;
-use tributary_types::{ChainId, Domain, Hash, OutcomeCode, PaymentId, TimeMs};
+use tributary_types::{ChainId, Domain, Hash, InstitutionId, OutcomeCode, PaymentId};
+use tributary_types::{Signature, TimeMs};
 
 use crate::model::ids::is_kept;
 use crate::orders::{Item, Order, OrderNumber};
@@ -25,7 +26,12 @@ pub struct Concluded {
     times: BTreeMap<ChainId, TimeMs>,
     /// By order: the last definite answer; none if it was not even admitted.
     concluded: BTreeMap<OrderNumber, Conclusion>,
+    /// Who asked for each content: it may come from several, of whom not all may.
+    askers: BTreeMap<Hash, HashSet<Asker>>,
 }
+
+/// On whose behalf, and with which signature of the owner.
+type Asker = (InstitutionId, Option<Signature>);
 
 /// The end of an order, as its front-end knows it.
 #[derive(Debug, Clone, Copy)]
@@ -44,6 +50,7 @@ impl Concluded {
             decided: Decided::new(),
             times: BTreeMap::new(),
             concluded: BTreeMap::new(),
+            askers: BTreeMap::new(),
         }
     }
 
@@ -60,16 +67,18 @@ impl Concluded {
 
     /// A front-end asks no more about an order.
     pub fn concludes(&mut self, number: OrderNumber, order: &Order, code: Option<OutcomeCode>) {
-        let (id, subject) = match &order.item {
+        let (id, subject, signature) = match &order.item {
             // What is no payment at all is never decided.
-            Item::Pay(record, _) => match PaymentId::from_bytes(*record.id_bytes()) {
-                Ok(id) => (id, Subject::Payment(record)),
+            Item::Pay(record, signature) => match PaymentId::from_bytes(*record.id_bytes()) {
+                Ok(id) => (id, Subject::Payment(record), *signature),
                 Err(_) => return,
             },
-            Item::Do(operation) => (operation.id, Subject::Operation(operation)),
+            Item::Do(operation) => (operation.id, Subject::Operation(operation), None),
         };
-        let conclusion = Conclusion { chain: order.chain, id, content: content(subject), code };
+        let content = content(subject);
+        let conclusion = Conclusion { chain: order.chain, id, content, code };
         self.concluded.insert(number, conclusion);
+        self.askers.entry(content).or_default().insert((order.institution, signature));
     }
 
     /// Everything is over.
@@ -97,6 +106,8 @@ impl Concluded {
             // Long after it was decided an id is refused as too old: what became
             // of it is then asked for elsewhere.
             Some(OutcomeCode::Expired) if self.is_past(chain, id) => true,
+            // The same was asked for by somebody else, who may.
+            Some(code) if is_about_asker(code) && self.askers[&content].len() > 1 => true,
             // Refused in one way or another: whose answer it was that came first
             // does not matter.
             _ => !decided.values().copied().any(moves),
@@ -120,6 +131,12 @@ fn content(subject: Subject<'_>) -> Hash {
         Subject::Payment(record) => record.to_bytes(),
         Subject::Operation(operation) => operation.to_bytes(),
     })
+}
+
+/// Whether a refusal says that whoever asks may not, whatever it is.
+const fn is_about_asker(code: OutcomeCode) -> bool {
+    use OutcomeCode::{OwnerSignatureInvalid, OwnerSignatureMissing, Unauthorized};
+    matches!(code, OwnerSignatureInvalid | OwnerSignatureMissing | Unauthorized)
 }
 
 /// Whether money moved, or may yet.

@@ -82,3 +82,11 @@ fn a_log_that_waited_for_five_others_to_be_saved_was_no_longer_than_it_may_be() 
 fn the_same_refusal_twice_in_a_block_is_proved_at_both_places() {
     survives_with(20_031_159, &long());
 }
+
+/// A payment was refused for its owner's signature, which was another's; later
+/// somebody else asked for the very same payment with the right one. The checker's
+/// mistake.
+#[test]
+fn a_refusal_for_a_signature_is_none_of_who_has_the_right_one() {
+    survives_with(21_038_829, &Given { wide: true, ..long() });
+}
