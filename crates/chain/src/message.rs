@@ -1,6 +1,7 @@
 //! The messages that channels carry, and the settlement statement.
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use tributary_types::codec::{Decode, DecodeError, Encode, Reader, decode_list, encode_list};
 use tributary_types::{
     AccountId, Amount, AssetId, BlockHeight, Domain, Hash, OutcomeCode, PaymentId, PaymentRecord,
@@ -114,6 +115,7 @@ pub struct Statement {
     /// Hash of the statement before; [`Hash::ZERO`] for epoch 1.
     pub previous: Hash,
     /// Every proxy that changed, strictly ascending by account.
+    #[serde(deserialize_with = "deserialize_rows")]
     pub rows: Vec<StatementRow>,
 }
 
@@ -147,12 +149,31 @@ impl Decode for Statement {
             previous: Hash::decode(reader)?,
             rows: decode_list(reader, "statement rows", STATEMENT_ROWS_MAX)?,
         };
-        if statement.rows.windows(2).all(|pair| pair[0].account < pair[1].account) {
+        if is_ascending(&statement.rows) {
             Ok(statement)
         } else {
             Err(DecodeError::Invalid { what: "statement row order", value: statement.epoch })
         }
     }
+}
+
+fn is_ascending(rows: &[StatementRow]) -> bool {
+    rows.windows(2).all(|pair| pair[0].account < pair[1].account)
+}
+
+/// Rows that have canonical bytes, in whatever form they come.
+fn deserialize_rows<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<StatementRow>, D::Error> {
+    let rows: Vec<StatementRow> = Vec::deserialize(deserializer)?;
+    if rows.len() > STATEMENT_ROWS_MAX {
+        let text = format!("{} statement rows, limit is {STATEMENT_ROWS_MAX}", rows.len());
+        return Err(D::Error::custom(text));
+    }
+    if !is_ascending(&rows) {
+        return Err(D::Error::custom("statement rows are not in ascending order"));
+    }
+    Ok(rows)
 }
 
 /// A proxy asks for money: for waiting refunds, or to fill its float.

@@ -2,9 +2,9 @@
 
 use proptest::prelude::*;
 use tributary_chain::message::STATEMENT_ROWS_MAX;
-use tributary_chain::{Counters, Statement};
+use tributary_chain::{Counters, Statement, StatementRow};
 use tributary_types::codec::{DecodeError, Encode, decode_exact};
-use tributary_types::{Amount, Hash};
+use tributary_types::{AccountClass, AccountId, Amount, Hash};
 
 use crate::{any, sample};
 
@@ -61,8 +61,12 @@ fn statement_rows_are_one_per_account_and_in_order() {
     let rows = statement.rows.clone();
     assert!(rows.len() >= 2);
     let check = |rows: Vec<_>, ok: bool| {
-        let bytes = Statement { rows, ..statement.clone() }.to_bytes();
-        assert_eq!(decode_exact::<Statement>(&bytes).is_ok(), ok);
+        let statement = Statement { rows, ..statement.clone() };
+        assert_eq!(decode_exact::<Statement>(&statement.to_bytes()).is_ok(), ok);
+        let text = serde_json::to_string(&statement).unwrap();
+        assert_eq!(serde_json::from_str::<Statement>(&text).is_ok(), ok);
+        let bytes = postcard::to_allocvec(&statement).unwrap();
+        assert_eq!(postcard::from_bytes::<Statement>(&bytes).is_ok(), ok);
     };
     check(rows.clone(), true);
     check(vec![rows[1], rows[0]], false);
@@ -77,4 +81,26 @@ fn a_statement_with_too_many_rows_is_refused_unread() {
     bytes[at..].copy_from_slice(&u32::try_from(found).unwrap().to_le_bytes());
     let refused = DecodeError::TooMany { what: "statement rows", found, limit };
     assert_eq!(decode_exact::<Statement>(&bytes), Err(refused));
+}
+
+#[test]
+fn a_statement_with_too_many_rows_is_refused_in_text() {
+    let row = sample::statement().rows[0];
+    let mut rows: Vec<_> = (0..=STATEMENT_ROWS_MAX)
+        .map(|number| {
+            let name = format!("shop{number}").parse().unwrap();
+            let (institution, slot) = (row.account.institution(), row.account.slot().unwrap());
+            let account = AccountId::named(AccountClass::Hf, institution, &name, slot);
+            StatementRow { account, ..row }
+        })
+        .collect();
+    rows.sort_unstable_by_key(|row| row.account);
+    let check = |rows: &[StatementRow]| {
+        let statement = Statement { rows: rows.to_vec(), ..sample::statement() };
+        let text = serde_json::to_string(&statement).unwrap();
+        serde_json::from_str::<Statement>(&text).map_err(|error| error.to_string())
+    };
+    assert!(check(&rows[..STATEMENT_ROWS_MAX]).is_ok());
+    let refused = check(&rows).unwrap_err();
+    assert!(refused.starts_with("4097 statement rows, limit is 4096"), "{refused}");
 }
