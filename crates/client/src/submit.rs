@@ -36,6 +36,12 @@ impl Client {
     /// Executes payments; returns one result per draft, in order. A result is
     /// a receipt, which may be a refusal, or `awaiting_funds` or `in_transit`,
     /// which are not final: ask [`Client::payment`] later.
+    ///
+    /// A refusal for the id's time (`from_future`), its place (`moved`,
+    /// `wrong_chain`), whoever asks (`unknown_key`, `unauthorized`,
+    /// `owner_signature_*`) or a full limit leaves the id free: it is the end of
+    /// that submission, and another copy of the payment, under way or sent
+    /// later, may still execute. What became of the id says [`Client::payment`].
     pub async fn pay(&self, drafts: &[PaymentDraft]) -> Vec<ItemResult> {
         self.submit(drafts.len(), Some(REQUEST_PAYMENTS_MAX), |round| pay(drafts, round)).await
     }
