@@ -8,6 +8,8 @@
 //! - Items without an answer stay ahead of later ones, so that payments of one
 //!   payer keep the order given. One call has one request under way; for more
 //!   throughput make several calls at once, each with payers of its own.
+//! - An id that a chain calls `from_future` although this machine's clock has
+//!   reached its time is asked for again: the chain is behind, and catches up.
 //! - At the deadline (see [`Client::with_deadline`]) what has no answer is
 //!   [`ItemError::Unanswered`], with whether it may have executed.
 //!
@@ -21,7 +23,7 @@ use tributary_chain::batch::{BATCH_PAYMENTS_MAX, OwnerSignature};
 use tributary_chain::{Batch, Operation};
 use tributary_routing::{RouteError, route};
 use tributary_transport::Backoff;
-use tributary_types::{PaymentRecord, SigningKey};
+use tributary_types::{PaymentId, PaymentRecord, SigningKey, TimeMs};
 use tributary_wire::Canonical;
 use tributary_wire::router::{
     REQUEST_OPERATIONS_MAX, REQUEST_PAYMENTS_MAX, RouterReply, RouterRequest,
@@ -29,6 +31,7 @@ use tributary_wire::router::{
 
 use crate::client::Client;
 use crate::draft::PaymentDraft;
+use crate::id::wall_clock;
 use crate::link::Attempt;
 use crate::undecided::{ItemResult, RoundFailure, Undecided};
 
@@ -43,14 +46,14 @@ impl Client {
     /// that submission, and another copy of the payment, under way or sent
     /// later, may still execute. What became of the id says [`Client::payment`].
     pub async fn pay(&self, drafts: &[PaymentDraft]) -> Vec<ItemResult> {
-        self.submit(drafts.len(), Some(REQUEST_PAYMENTS_MAX), |round| pay(drafts, round)).await
+        self.submit(times(drafts), Some(REQUEST_PAYMENTS_MAX), |round| pay(drafts, round)).await
     }
 
     /// Like [`Client::pay`], but asks once, for as many payments as one request
     /// carries: what is refused as overloaded, or gets no answer, is unanswered
     /// and the caller's to repeat.
     pub async fn pay_once(&self, drafts: &[PaymentDraft]) -> Vec<ItemResult> {
-        let mut items = Undecided::new(drafts.len());
+        let mut items = Undecided::new(times(drafts));
         let round = items.next_round(Some(REQUEST_PAYMENTS_MAX));
         let deadline = Instant::now() + self.deadline();
         let attempt = self.routers().ask(&pay(drafts, &round), deadline).await;
@@ -60,7 +63,8 @@ impl Client {
 
     /// Executes operations; returns one result per operation, in order.
     pub async fn operate(&self, operations: &[Operation]) -> Vec<ItemResult> {
-        self.submit(operations.len(), Some(REQUEST_OPERATIONS_MAX), |round| {
+        let times = operations.iter().map(|operation| operation.id.time()).collect();
+        self.submit(times, Some(REQUEST_OPERATIONS_MAX), |round| {
             let chosen = round.iter().map(|index| operations[*index].clone());
             RouterRequest::Operate(Canonical(chosen.collect()))
         })
@@ -71,9 +75,14 @@ impl Client {
     /// unchanged. Returns one result per operation, then one per payment. If
     /// any has no definite answer the whole batch is repeated.
     pub async fn forward(&self, batch: &Batch) -> Vec<ItemResult> {
-        let count = batch.outcome_count();
+        let operations = batch.operations.iter().map(|operation| operation.id.time());
+        let payments = batch.payments.iter().map(|record| {
+            // What is no id is refused as malformed, whatever the time.
+            PaymentId::from_bytes(*record.id_bytes()).map_or(TimeMs::default(), |id| id.time())
+        });
+        let times = operations.chain(payments).collect();
         let request = RouterRequest::Forward(Canonical(batch.clone()));
-        self.submit(count, None, |_| request.clone()).await
+        self.submit(times, None, |_| request.clone()).await
     }
 
     /// Groups payments by the chain that executes them and signs a batch for
@@ -112,12 +121,12 @@ impl Client {
     /// item is decided or the deadline passes.
     async fn submit(
         &self,
-        count: usize,
+        times: Vec<TimeMs>,
         round_items_max: Option<usize>,
         request: impl Fn(&[usize]) -> RouterRequest,
     ) -> Vec<ItemResult> {
         let deadline = Instant::now() + self.deadline();
-        let mut items = Undecided::new(count);
+        let mut items = Undecided::new(times);
         let mut backoff = Backoff::new();
         loop {
             let round = items.next_round(round_items_max);
@@ -138,10 +147,10 @@ impl Client {
 fn take(items: &mut Undecided, round: &[usize], attempt: Attempt) -> Option<u64> {
     let failure = match attempt {
         Attempt::Reply(RouterReply::Outcomes(answers)) if answers.len() == round.len() => {
-            return items.answer(round, answers);
+            return items.answer(round, answers, wall_clock());
         }
         Attempt::Reply(RouterReply::Error(error)) => {
-            return items.answer(round, vec![Err(error); round.len()]);
+            return items.answer(round, vec![Err(error); round.len()], wall_clock());
         }
         Attempt::Reply(_) => RoundFailure::Unknown("the router gave another answer".to_owned()),
         Attempt::NotSent(reason) => RoundFailure::NothingDone(reason),
@@ -149,6 +158,11 @@ fn take(items: &mut Undecided, round: &[usize], attempt: Attempt) -> Option<u64>
     };
     items.fail(round, &failure);
     Some(0)
+}
+
+/// The time in the id of each.
+fn times(drafts: &[PaymentDraft]) -> Vec<TimeMs> {
+    drafts.iter().map(|draft| draft.id().time()).collect()
 }
 
 /// The request for some of the drafts.

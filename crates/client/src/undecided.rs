@@ -4,9 +4,17 @@
 //! a router never executes an item behind one of the same payer that it left
 //! undecided. Together this keeps the order of each payer over any number of
 //! rounds.
+//!
+//! An id that a chain calls `from_future` although its time has come is no
+//! mistake of whoever asks: the chain stood still, or too few of its clocks are
+//! right. It catches up, so the item stays undecided.
 
 use thiserror::Error;
+use tributary_types::{OutcomeCode, TimeMs};
 use tributary_wire::router::{Outcome, RouterError};
+
+/// How long an item waits for a chain whose time is behind, in ms.
+const BEHIND_RETRY_MS: u64 = 200;
 
 /// Why an item of a submission has no outcome.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -52,8 +60,10 @@ pub(crate) enum RoundFailure {
 }
 
 /// The items of one submission.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Undecided {
+    /// The time in the id of each.
+    times: Vec<TimeMs>,
     items: Vec<Item>,
     /// Every item before this one is decided.
     first: usize,
@@ -61,14 +71,20 @@ pub(crate) struct Undecided {
 
 #[derive(Debug, Clone)]
 enum Item {
-    Open { attempts: u32, last: Option<String>, may_have_executed: bool },
+    Open {
+        attempts: u32,
+        last: Option<String>,
+        may_have_executed: bool,
+        /// The refusal of a chain that was behind.
+        behind: Option<Outcome>,
+    },
     Decided(ItemResult),
 }
 
 impl Undecided {
-    pub(crate) fn new(count: usize) -> Self {
-        let open = Item::Open { attempts: 0, last: None, may_have_executed: false };
-        Self { items: vec![open; count], first: 0 }
+    pub(crate) fn new(times: Vec<TimeMs>) -> Self {
+        let open = Item::Open { attempts: 0, last: None, may_have_executed: false, behind: None };
+        Self { items: vec![open; times.len()], times, first: 0 }
     }
 
     /// The first `limit` items without a definite answer; without a limit all
@@ -89,16 +105,25 @@ impl Undecided {
         }
     }
 
-    /// Takes the answers to a round; returns how long the router asks to wait
-    /// before the next one, in ms, if any item must be asked for again.
+    /// Takes the answers to a round, at this time of the wall clock; returns how
+    /// long to wait before the next one, in ms, if any item must be asked for
+    /// again.
     pub(crate) fn answer(
         &mut self,
         round: &[usize],
         answers: Vec<Result<Outcome, RouterError>>,
+        now: TimeMs,
     ) -> Option<u64> {
         let mut wait_ms = None;
         for (index, answer) in round.iter().zip(answers) {
             match answer {
+                Ok(outcome) if self.is_behind(*index, &outcome, now) => {
+                    self.leave_open(*index, "the chain's time is behind".to_owned(), false);
+                    if let Item::Open { behind, .. } = &mut self.items[*index] {
+                        *behind = Some(outcome);
+                    }
+                    wait_ms = wait_ms.max(Some(BEHIND_RETRY_MS));
+                }
                 Ok(outcome) => self.items[*index] = Item::Decided(Ok(outcome)),
                 Err(error) => wait_ms = wait_ms.max(self.refuse(*index, error)),
             }
@@ -121,12 +146,18 @@ impl Undecided {
     pub(crate) fn finish(self) -> Vec<ItemResult> {
         let finished = self.items.into_iter().map(|item| match item {
             Item::Decided(result) => result,
-            Item::Open { attempts, last, may_have_executed } => {
+            Item::Open { behind: Some(refused), may_have_executed: false, .. } => Ok(refused),
+            Item::Open { attempts, last, may_have_executed, .. } => {
                 let last = last.unwrap_or_else(|| "never sent".to_owned());
                 Err(ItemError::Unanswered { attempts, last, may_have_executed })
             }
         });
         finished.collect()
+    }
+
+    /// Whether a refusal tells of the chain's clock alone.
+    fn is_behind(&self, index: usize, outcome: &Outcome, now: TimeMs) -> bool {
+        outcome.receipt.code == OutcomeCode::FromFuture && self.times[index] <= now
     }
 
     fn refuse(&mut self, index: usize, error: RouterError) -> Option<u64> {
@@ -164,7 +195,7 @@ impl Undecided {
     }
 
     fn leave_open(&mut self, index: usize, reason: String, unknown: bool) {
-        if let Item::Open { attempts, last, may_have_executed } = &mut self.items[index] {
+        if let Item::Open { attempts, last, may_have_executed, .. } = &mut self.items[index] {
             *attempts += 1;
             *last = Some(reason);
             *may_have_executed |= unknown;
@@ -175,10 +206,22 @@ impl Undecided {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tributary_types::{Amount, BlockHeight, ChainId, OutcomeCode, Position, Receipt};
+    use tributary_types::{Amount, BlockHeight, ChainId, Position, Receipt};
+
+    /// When every round of these tests is answered.
+    const NOW: TimeMs = TimeMs::new(1_000);
+
+    /// So many items, whose time has come.
+    fn undecided(count: usize) -> Undecided {
+        Undecided::new(vec![NOW; count])
+    }
 
     fn outcome() -> Outcome {
-        let receipt = Receipt::refused(OutcomeCode::Committed, Amount::ZERO);
+        outcome_of(OutcomeCode::Committed)
+    }
+
+    fn outcome_of(code: OutcomeCode) -> Outcome {
+        let receipt = Receipt::refused(code, Amount::ZERO);
         let position = Position::new(BlockHeight::new(1), 0).unwrap();
         Outcome { chain: ChainId::new(1), position, receipt }
     }
@@ -189,39 +232,39 @@ mod tests {
 
     #[test]
     fn undecided_items_come_again_first_and_in_order() {
-        let mut items = Undecided::new(5);
+        let mut items = undecided(5);
         assert_eq!(items.next_round(Some(3)), [0, 1, 2]);
-        let wait = items.answer(&[0, 1, 2], vec![Ok(outcome()), overloaded(7), overloaded(3)]);
+        let wait = items.answer(&[0, 1, 2], vec![Ok(outcome()), overloaded(7), overloaded(3)], NOW);
         assert_eq!(wait, Some(7));
         assert_eq!(items.next_round(Some(3)), [1, 2, 3]);
         let answers = vec![Ok(outcome()), Ok(outcome()), Ok(outcome())];
-        assert_eq!(items.answer(&[1, 2, 3], answers), None);
+        assert_eq!(items.answer(&[1, 2, 3], answers, NOW), None);
         assert_eq!(items.next_round(Some(3)), [4]);
     }
 
     #[test]
     fn a_whole_is_repeated_until_every_item_is_decided() {
-        let mut items = Undecided::new(2);
+        let mut items = undecided(2);
         assert_eq!(items.next_round(None), [0, 1]);
-        assert_eq!(items.answer(&[0, 1], vec![Ok(outcome()), overloaded(1)]), Some(1));
+        assert_eq!(items.answer(&[0, 1], vec![Ok(outcome()), overloaded(1)], NOW), Some(1));
         assert_eq!(items.next_round(None), [0, 1]);
-        assert_eq!(items.answer(&[0, 1], vec![Ok(outcome()), Ok(outcome())]), None);
+        assert_eq!(items.answer(&[0, 1], vec![Ok(outcome()), Ok(outcome())], NOW), None);
         assert_eq!(items.next_round(None), Vec::<usize>::new());
     }
 
     #[test]
     fn malformed_and_refused_items_are_decided() {
         let malformed = RouterError::Malformed { field: "id".into(), rule: "no UUIDv7".into() };
-        let mut items = Undecided::new(2);
+        let mut items = undecided(2);
         let answers = vec![Err(malformed), Err(RouterError::Refused("no".into()))];
-        assert_eq!(items.answer(&[0, 1], answers), None);
+        assert_eq!(items.answer(&[0, 1], answers, NOW), None);
         assert_eq!(items.next_round(Some(2)), Vec::<usize>::new());
         assert!(matches!(items.finish()[0], Err(ItemError::Malformed { .. })));
     }
 
     #[test]
     fn what_may_have_executed_stays_so_whatever_later_rounds_say() {
-        let mut items = Undecided::new(1);
+        let mut items = undecided(1);
         items.fail(&[0], &RoundFailure::Unknown("disconnected".into()));
         items.fail(&[0], &RoundFailure::NothingDone("no router".into()));
         let expected = ItemError::Unanswered {
@@ -234,9 +277,9 @@ mod tests {
 
     #[test]
     fn a_refusal_decides_nothing_about_an_earlier_attempt_that_was_lost() {
-        let mut items = Undecided::new(1);
+        let mut items = undecided(1);
         items.fail(&[0], &RoundFailure::Unknown("disconnected".into()));
-        assert_eq!(items.answer(&[0], vec![Err(RouterError::Refused("key".into()))]), None);
+        assert_eq!(items.answer(&[0], vec![Err(RouterError::Refused("key".into()))], NOW), None);
         assert_eq!(items.next_round(Some(1)), Vec::<usize>::new());
         let result = items.finish().remove(0);
         assert!(matches!(result, Err(ItemError::Unanswered { may_have_executed: true, .. })));
@@ -244,8 +287,33 @@ mod tests {
 
     #[test]
     fn missing_answers_leave_items_open() {
-        let mut items = Undecided::new(2);
-        assert_eq!(items.answer(&[0, 1], vec![Ok(outcome())]), None);
+        let mut items = undecided(2);
+        assert_eq!(items.answer(&[0, 1], vec![Ok(outcome())], NOW), None);
         assert_eq!(items.next_round(Some(2)), [1]);
+    }
+
+    #[test]
+    fn what_comes_too_early_for_a_chain_that_is_behind_is_asked_for_again() {
+        let early = || outcome_of(OutcomeCode::FromFuture);
+        let mut items = undecided(2);
+        let wait = items.answer(&[0, 1], vec![Ok(early()), Ok(outcome())], NOW);
+        assert_eq!(wait, Some(BEHIND_RETRY_MS));
+        assert_eq!(items.next_round(Some(2)), [0]);
+        assert_eq!(items.answer(&[0], vec![Ok(early())], NOW), Some(BEHIND_RETRY_MS));
+        let mut given_up = items.clone();
+        assert_eq!(items.answer(&[0], vec![Ok(outcome())], NOW), None);
+        assert_eq!(items.finish(), [Ok(outcome()), Ok(outcome())]);
+        assert_eq!(given_up.clone().finish()[0], Ok(early()), "nothing was done");
+        given_up.fail(&[0], &RoundFailure::Unknown("disconnected".into()));
+        let result = given_up.finish().remove(0);
+        assert!(matches!(result, Err(ItemError::Unanswered { may_have_executed: true, .. })));
+    }
+
+    #[test]
+    fn what_comes_too_early_by_this_clock_as_well_is_refused() {
+        let mut items = Undecided::new(vec![NOW.plus_ms(1)]);
+        let refused = outcome_of(OutcomeCode::FromFuture);
+        assert_eq!(items.answer(&[0], vec![Ok(refused.clone())], NOW), None);
+        assert_eq!(items.finish(), [Ok(refused)]);
     }
 }
