@@ -293,21 +293,15 @@ fn order(history: &History) -> Vec<String> {
     found
 }
 
-/// Payments of one request stand in its order, if that request is what placed
-/// them. An id without an answer may have been placed by a later submission of
-/// it, and that stands in the order of its own request.
+/// Payments of one request that it was answered stand in its order. One without
+/// an answer may have been placed by a later submission of it, by its payer or
+/// when everything was over.
 fn within_requests(history: &History) -> Vec<String> {
-    let mut times: BTreeMap<PaymentId, usize> = BTreeMap::new();
-    for submission in &history.submissions {
-        *times.entry(submission.id).or_default() += 1;
-    }
-    let is_placed = |one: &Submission| {
-        one.kind == Kind::Payment
-            && (times[&one.id] == 1 || matches!(one.answer, Answer::Committed(_)))
-    };
-    let mut placed: Vec<_> = committed(history).filter(|(one, _)| is_placed(one)).collect();
-    placed.sort_by_key(|(one, _)| (one.payer, one.request));
-    let neighbours = placed.windows(2).filter_map(|pair| {
+    let is_answered =
+        |one: &Submission| one.kind == Kind::Payment && matches!(one.answer, Answer::Committed(_));
+    let mut answered: Vec<_> = committed(history).filter(|(one, _)| is_answered(one)).collect();
+    answered.sort_by_key(|(one, _)| (one.payer, one.request));
+    let neighbours = answered.windows(2).filter_map(|pair| {
         let [(one, first), (two, second)] = pair else { return None };
         let is_one_request = (one.payer, one.request.0) == (two.payer, two.request.0);
         (is_one_request && first >= second).then(|| {

@@ -176,7 +176,7 @@ fn payments_of_one_request_out_of_order_are_found() {
 }
 
 #[test]
-fn payments_of_one_request_without_an_answer_keep_its_order_unless_submitted_again() {
+fn a_payment_without_an_answer_is_free_of_its_request() {
     let swapped = |history: &mut History| {
         history.submissions[4].request = (9, 0);
         history.submissions[3].request = (9, 1);
@@ -187,13 +187,19 @@ fn payments_of_one_request_without_an_answer_keep_its_order_unless_submitted_aga
         history.merchants[0].received += 10;
         history.merchants[0].payments += 1;
     };
-    assert_eq!(broken(swapped), ["order"]);
+    assert_eq!(broken(swapped), [""; 0]);
     let again = |history: &mut History| {
         swapped(history);
         let answer = Answer::Committed((1, 112, 0));
         history.submissions.push(submission(5, Kind::Payment, (120, 130), answer));
     };
     assert_eq!(broken(again), [""; 0]);
+    let answered = |history: &mut History| {
+        swapped(history);
+        history.submissions[4].answer = Answer::Committed((1, 112, 0));
+        history.submissions[3].answer = Answer::Committed((1, 111, 0));
+    };
+    assert_eq!(broken(answered), ["order"]);
 }
 
 #[test]
