@@ -83,6 +83,12 @@ impl Block {
         Some((subject, &self.outcomes.receipts[index]))
     }
 
+    /// Whether the outcome at an index is a late one, about an earlier item.
+    #[must_use]
+    pub fn is_late(&self, index: u32) -> bool {
+        usize::try_from(index).is_ok_and(|index| index >= self.outcomes.receipts.len())
+    }
+
     /// Where outcome `index` stands in the chain.
     #[must_use]
     pub fn position(&self, index: usize) -> Option<Position> {
