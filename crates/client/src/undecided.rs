@@ -313,7 +313,7 @@ mod tests {
     fn what_comes_too_early_by_this_clock_as_well_is_refused() {
         let mut items = Undecided::new(vec![NOW.plus_ms(1)]);
         let refused = outcome_of(OutcomeCode::FromFuture);
-        assert_eq!(items.answer(&[0], vec![Ok(refused.clone())], NOW), None);
+        assert_eq!(items.answer(&[0], vec![Ok(refused)], NOW), None);
         assert_eq!(items.finish(), [Ok(refused)]);
     }
 }
