@@ -118,10 +118,7 @@ impl Undecided {
         for (index, answer) in round.iter().zip(answers) {
             match answer {
                 Ok(outcome) if self.is_behind(*index, &outcome, now) => {
-                    self.leave_open(*index, "the chain's time is behind".to_owned(), false);
-                    if let Item::Open { behind, .. } = &mut self.items[*index] {
-                        *behind = Some(outcome);
-                    }
+                    self.await_chain(*index, outcome);
                     wait_ms = wait_ms.max(Some(BEHIND_RETRY_MS));
                 }
                 Ok(outcome) => self.items[*index] = Item::Decided(Ok(outcome)),
@@ -158,6 +155,14 @@ impl Undecided {
     /// Whether a refusal tells of the chain's clock alone.
     fn is_behind(&self, index: usize, outcome: &Outcome, now: TimeMs) -> bool {
         outcome.receipt.code == OutcomeCode::FromFuture && self.times[index] <= now
+    }
+
+    /// Leaves an item open until the chain's time has come to it.
+    fn await_chain(&mut self, index: usize, refused: Outcome) {
+        self.leave_open(index, "the chain's time is behind".to_owned(), false);
+        if let Item::Open { behind, .. } = &mut self.items[index] {
+            *behind = Some(refused);
+        }
     }
 
     fn refuse(&mut self, index: usize, error: RouterError) -> Option<u64> {

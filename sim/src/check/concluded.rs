@@ -8,8 +8,9 @@ use tributary_chain::{Body, Header};
 use tributary_ledger::BlockOutcomes;
 use tributary_ledger::outcome::Subject;
 use tributary_types::codec::Encode as _;
-use tributary_types::{ChainId, Domain, Hash, InstitutionId, OutcomeCode, PaymentId};
-use tributary_types::{Signature, TimeMs};
+use tributary_types::{
+    ChainId, Domain, Hash, InstitutionId, OutcomeCode, PaymentId, Signature, TimeMs,
+};
 
 use crate::model::ids::is_kept;
 use crate::orders::{Item, Order, OrderNumber};
