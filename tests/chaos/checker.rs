@@ -13,6 +13,7 @@
 //! | `enough` | payments were acknowledged, reads answered, and faults struck: each kind that is possible, in a run that is long enough for all |
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use tributary_client::{OutcomeCode, PaymentId};
 
@@ -25,6 +26,12 @@ pub struct Violation {
     pub rule: &'static str,
     /// What was found.
     pub found: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.rule, self.found)
+    }
 }
 
 /// What breaks one rule.

@@ -26,7 +26,9 @@ mod packets;
 mod system;
 mod workload;
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
@@ -36,6 +38,7 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use tributary_client::{Client, ClientConfig};
 
+use checker::Violation;
 use cluster::Cluster;
 use faults::Fault;
 use history::{Answer, FaultCount, History};
@@ -50,7 +53,7 @@ const CONFINED_NODE: &str = "shard-3";
 const CONFINED_MIB: u32 = 1_024;
 /// How long a cluster without faults may take until it answers again.
 const HEALED_WITHIN: Duration = Duration::from_secs(60);
-/// Violations that are printed.
+/// Violations that are printed; `chaos.txt` of a kept cluster has them all.
 const SHOWN_MAX: usize = 20;
 
 /// Breaks things in a cluster under load and checks what its clients saw.
@@ -135,15 +138,37 @@ fn disturb(cluster: &Cluster, arguments: &Arguments, network: Option<Network>) -
         std::mem::take(&mut *log.history.lock().unwrap_or_else(PoisonError::into_inner))
     });
     let client = clients[0].with_deadline(HEALED_WITHIN);
-    runtime.block_on(ending::conclude(&client, &parties, &mut history))?;
+    let concluded = runtime.block_on(ending::conclude(&client, &parties, &mut history));
     history.faults = nemesis.counts(length);
-    let violations = checker::check(&history);
     report(arguments.seed, &history, &nemesis, begin.elapsed());
+    let violations = match &concluded {
+        Ok(()) => checker::check(&history),
+        Err(_) => Vec::new(),
+    };
     for violation in violations.iter().take(SHOWN_MAX) {
-        println!("violated: {}: {}", violation.rule, violation.found);
+        println!("violated: {violation}");
     }
+    if concluded.is_err() || !violations.is_empty() {
+        record(&cluster.directory(), &history, &violations)?;
+    }
+    concluded?;
     println!("violations: {}", violations.len());
     Ok(violations.len())
+}
+
+/// Writes what clients saw, and every violation, beside a cluster that is kept.
+fn record(directory: &Path, history: &History, violations: &[Violation]) -> Result<()> {
+    let mut file = BufWriter::new(File::create(directory.join("chaos.txt"))?);
+    for violation in violations {
+        writeln!(file, "violated: {violation}")?;
+    }
+    for submission in &history.submissions {
+        writeln!(file, "{submission:?}")?;
+    }
+    for read in &history.reads {
+        writeln!(file, "{read:?}")?;
+    }
+    Ok(file.flush()?)
 }
 
 async fn prepare(cluster: &Cluster) -> Result<(Vec<Client>, Parties)> {
