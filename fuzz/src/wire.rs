@@ -150,14 +150,15 @@ pub(crate) fn router_replies() -> Vec<Vec<u8>> {
 
 /// A frame between replicas, and the message in it.
 pub(crate) fn peer_frame(bytes: &[u8]) {
-    if let Some(frame) = one_value::<PeerFrame>(bytes) {
-        raft_messages::check(&frame.message);
-    }
+    let Ok(frame) = decode::<PeerFrame<'_>>(bytes) else { return };
+    assert_eq!(decode(&encode(&frame)).as_ref(), Ok(&frame));
+    raft_messages::check(frame.message);
 }
 
 pub(crate) fn peer_frames() -> Vec<Vec<u8>> {
     let messages = raft_messages::samples().into_iter().take(6);
-    messages.map(|message| encode(&PeerFrame { chain: ONE, from: 1, message })).collect()
+    let frame = |message: Vec<u8>| encode(&PeerFrame { chain: ONE, from: 1, message: &message });
+    messages.map(frame).collect()
 }
 
 /// Values that have both encodings. The first byte says which is meant.

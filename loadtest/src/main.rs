@@ -26,6 +26,7 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 use tributary_client::{Client, ClientConfig};
+use tributary_service::runtime;
 
 use arguments::{Arguments, Setup};
 use drive::drive;
@@ -37,11 +38,12 @@ use result::{Beside, LoadResult};
 /// the end.
 const ANSWER_WAIT: Duration = Duration::from_secs(60);
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    match run(&Arguments::parse()).await {
+    let arguments = Arguments::parse();
+    let runtime = runtime::builder().build().context("starting threads");
+    match runtime.and_then(|runtime| runtime.block_on(run(&arguments))) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");

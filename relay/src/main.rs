@@ -8,7 +8,7 @@ use tributary_relay::{Checked, Relay, RelayConfig, health};
 use tributary_service::args::exit;
 use tributary_service::observe::Observer;
 use tributary_service::shutdown::stop_signal;
-use tributary_service::{ServiceArgs, Supervisor, settings, telemetry};
+use tributary_service::{ServiceArgs, Supervisor, runtime, settings, telemetry};
 
 /// Carries proved messages between the chains of a cluster.
 #[derive(Debug, Parser)]
@@ -30,7 +30,7 @@ fn run(arguments: &ServiceArgs) -> Result<(), Box<dyn std::error::Error>> {
         return Ok(());
     }
     settings::log_effective(&checked.config);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = runtime::builder().build()?;
     runtime.block_on(serve(&checked))
 }
 

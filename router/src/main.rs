@@ -12,7 +12,7 @@ use tributary_router::{Parts, Router, RouterSettings};
 use tributary_service::args::exit;
 use tributary_service::observe::Observer;
 use tributary_service::shutdown::stop_signal;
-use tributary_service::{ServiceArgs, Supervisor, Topology, keys, settings, telemetry};
+use tributary_service::{ServiceArgs, Supervisor, Topology, keys, runtime, settings, telemetry};
 use tributary_transport::Credentials;
 
 /// Takes payments from an institution's front-ends to their chains.
@@ -36,7 +36,7 @@ fn run(arguments: &ServiceArgs) -> anyhow::Result<()> {
         return Ok(());
     }
     settings::log_effective(&settings);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = runtime::builder().build()?;
     runtime.block_on(serve(parts, http))
 }
 

@@ -25,7 +25,7 @@ struct Need {
     is_present: fn() -> bool,
 }
 
-const NEEDS: [Need; 3] = [
+const NEEDS: [Need; 2] = [
     Need {
         what: "a C++ compiler (c++)",
         package: "g++",
@@ -37,12 +37,6 @@ const NEEDS: [Need; 3] = [
         package: "libclang-dev",
         crates: &["bindgen"],
         is_present: has_libclang,
-    },
-    Need {
-        what: "make",
-        package: "make",
-        crates: &["tikv-jemalloc-sys"],
-        is_present: || is_program("make"),
     },
 ];
 

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::runtime::{Handle, Runtime};
 use tokio::sync::watch;
 use tributary_ledger::SignatureVerifier;
 use tributary_replica::store::BlockStore;
@@ -189,8 +189,8 @@ impl Common<'_> {
 }
 
 fn runtime(archive_read_threads: usize) -> Result<Runtime, StartError> {
-    let mut builder = Builder::new_multi_thread();
-    builder.enable_all().thread_name("runtime").max_blocking_threads(archive_read_threads);
+    let mut builder = tributary_service::runtime::builder();
+    builder.thread_name("runtime").max_blocking_threads(archive_read_threads);
     Ok(builder.build()?)
 }
 

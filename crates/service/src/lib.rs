@@ -2,8 +2,9 @@
 //!
 //! A binary reads its command line ([`args`]), loads its configuration
 //! ([`settings`]) and the cluster's map ([`topology`]), installs telemetry
-//! ([`telemetry`]), answers probes ([`observe`]), runs its parts under
-//! supervision and stops in order ([`shutdown`]).
+//! ([`telemetry`]), starts the threads of its network ([`runtime`]), answers
+//! probes ([`observe`]), runs its parts under supervision and stops in order
+//! ([`shutdown`]).
 //!
 //! Lacks: anything about chains, consensus or storage, and any secret: those
 //! stand in files that the configuration names ([`tls`], [`keys`]).
@@ -11,6 +12,7 @@
 pub mod args;
 pub mod keys;
 pub mod observe;
+pub mod runtime;
 pub mod settings;
 pub mod shutdown;
 pub mod telemetry;

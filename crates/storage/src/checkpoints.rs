@@ -17,6 +17,11 @@ use crate::fault::undecodable;
 use crate::keys::{chain_start, page_key, page_of};
 use crate::values::CheckpointRecord;
 
+/// Bytes that a page takes in a batch beside its own, about.
+const PAGE_OVERHEAD_BYTES: usize = 32;
+/// Bytes of a checkpoint's record in a batch, about.
+const RECORD_BYTES: usize = 1 << 10;
+
 /// The checkpoints of all chains of a process.
 #[derive(Clone)]
 pub struct RocksCheckpoints {
@@ -37,7 +42,9 @@ impl CheckpointStore for RocksCheckpoints {
         complete: bool,
     ) -> Result<(), StorageFault> {
         let database = &self.database;
-        let mut batch = WriteBatch::default();
+        let pages = checkpoint.pages.iter();
+        let bytes: usize = pages.map(|page| page.bytes.len() + PAGE_OVERHEAD_BYTES).sum();
+        let mut batch = WriteBatch::with_capacity_bytes(bytes + RECORD_BYTES);
         if complete {
             database.delete_chain(&mut batch, Family::Pages, chain);
         }

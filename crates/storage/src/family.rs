@@ -54,6 +54,17 @@ impl Family {
         }
     }
 
+    /// What is kept for ever is compressed. Pages are written again and again,
+    /// and there are only so many.
+    const fn compression(self) -> DBCompressionType {
+        match self {
+            Self::Pages => DBCompressionType::None,
+            Self::Checkpoints | Self::Headers | Self::Blocks | Self::Certificates => {
+                DBCompressionType::Lz4
+            }
+        }
+    }
+
     /// How RocksDB keeps it.
     pub(crate) fn options(self, cache: &Cache) -> Options {
         let mut table = BlockBasedOptions::default();
@@ -61,12 +72,12 @@ impl Family {
         table.set_cache_index_and_filter_blocks(true);
         let mut options = Options::default();
         options.set_block_based_table_factory(&table);
-        options.set_compression_type(DBCompressionType::Lz4);
+        options.set_compression_type(self.compression());
         if self == Self::Blocks {
             options.set_enable_blob_files(true);
             options.set_min_blob_size(BLOB_BYTES_MIN);
             options.set_blob_file_size(BLOB_FILE_BYTES_MAX);
-            options.set_blob_compression_type(DBCompressionType::Lz4);
+            options.set_blob_compression_type(self.compression());
         }
         options
     }

@@ -7,6 +7,8 @@
 //! Integers are little-endian. A reply has the number of its request; the
 //! number of a message is zero.
 
+use std::io::ErrorKind;
+
 use bytes::{BufMut, Bytes, BytesMut};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -72,10 +74,15 @@ impl Frame {
     /// Appends the frame to a write buffer.
     pub(crate) fn put(&self, out: &mut BytesMut) {
         out.reserve(HEADER_BYTES + self.payload.len());
+        self.put_header(out);
+        out.put_slice(&self.payload);
+    }
+
+    /// Appends what stands before the payload.
+    pub(crate) fn put_header(&self, out: &mut BytesMut) {
         out.put_u32_le(u32::try_from(self.payload.len()).unwrap_or(u32::MAX));
         out.put_u64_le(self.number);
         out.put_u8(self.kind as u8);
-        out.put_slice(&self.payload);
     }
 
     /// Reads the next frame. A payload longer than the limit is refused before
@@ -100,9 +107,14 @@ impl Frame {
             other => return Err(FrameError::Kind(other)),
         };
         let number = rest[..8].try_into().map_or(0, u64::from_le_bytes);
-        let mut payload = vec![0; length];
-        stream.read_exact(&mut payload).await?;
-        Ok(Self { kind, number, payload: payload.into() })
+        let mut payload = BytesMut::with_capacity(length);
+        while payload.len() < length {
+            let missing = length - payload.len();
+            if stream.read_buf(&mut (&mut payload).limit(missing)).await? == 0 {
+                return Err(FrameError::Lost(ErrorKind::UnexpectedEof.into()));
+            }
+        }
+        Ok(Self { kind, number, payload: payload.freeze() })
     }
 }
 
@@ -127,6 +139,8 @@ mod tests {
         let mut unknown = [0; HEADER_BYTES];
         unknown[12] = 9;
         assert!(matches!(Frame::read(&mut &unknown[..]).await, Err(FrameError::Kind(9))));
-        assert!(matches!(Frame::read(&mut &bytes[..9]).await, Err(FrameError::Lost(_))));
+        for cut in [9, HEADER_BYTES, HEADER_BYTES + 4] {
+            assert!(matches!(Frame::read(&mut &bytes[..cut]).await, Err(FrameError::Lost(_))));
+        }
     }
 }

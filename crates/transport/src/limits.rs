@@ -27,6 +27,8 @@ pub const HANDSHAKES_MAX: usize = 512;
 pub const HANDSHAKES_UNPROVEN_MAX: usize = 64;
 /// Bytes that are gathered into one write.
 pub const WRITE_BYTES_MAX: usize = 256 << 10;
+/// Payloads from so many bytes on are written from where they are, not gathered.
+pub const WHOLE_BYTES_MIN: usize = 32 << 10;
 /// How long a handshake may take.
 pub const HANDSHAKE_WAIT: Duration = Duration::from_secs(5);
 /// A connection that is silent this long is lost.

@@ -1,12 +1,12 @@
 //! The two ends of a stream of frames: a writer that gathers what is queued
 //! into one write, and the tags that tell streams apart.
 
-use bytes::BytesMut;
-use quinn::{SendStream, VarInt};
-use tokio::io::AsyncWriteExt;
+use bytes::{Bytes, BytesMut};
+use quinn::{SendStream, VarInt, WriteError};
 use tokio::time::timeout;
 
-use crate::limits::{ACKNOWLEDGE_WAIT, WRITE_BYTES_MAX};
+use crate::frame::Frame;
+use crate::limits::{ACKNOWLEDGE_WAIT, WHOLE_BYTES_MIN, WRITE_BYTES_MAX};
 use crate::queue::FrameReceiver;
 use crate::stats::{TransportStats, count_bytes};
 
@@ -43,13 +43,10 @@ pub(crate) async fn write_frames(
 ) {
     let mut buffer = BytesMut::with_capacity(WRITE_BYTES_MAX);
     while let Some(frame) = queue.recv().await {
-        frame.put(&mut buffer);
-        while buffer.len() < WRITE_BYTES_MAX {
-            let Some(frame) = queue.try_recv() else { break };
-            frame.put(&mut buffer);
-        }
-        count_bytes(&stats.bytes_sent, buffer.len());
-        if stream.write_all_buf(&mut buffer).await.is_err() {
+        let whole = gather(frame, &mut queue, &mut buffer);
+        let bytes = buffer.len() + whole.as_ref().map_or(0, Bytes::len);
+        count_bytes(&stats.bytes_sent, bytes);
+        if write(&buffer, whole, &mut stream).await.is_err() {
             return;
         }
         buffer.clear();
@@ -57,5 +54,35 @@ pub(crate) async fn write_frames(
     if stream.finish().is_ok() {
         // Whether the peer has all or is gone: there is nothing more to do.
         drop(timeout(ACKNOWLEDGE_WAIT, stream.stopped()).await);
+    }
+}
+
+/// Puts a frame and those that wait behind it into a buffer. Of one that is
+/// large only the header: its payload is written behind the buffer, from where
+/// it is.
+fn gather(first: Frame, queue: &mut FrameReceiver, buffer: &mut BytesMut) -> Option<Bytes> {
+    let mut frame = first;
+    loop {
+        if frame.payload.len() >= WHOLE_BYTES_MIN {
+            frame.put_header(buffer);
+            return Some(frame.payload);
+        }
+        frame.put(buffer);
+        if buffer.len() >= WRITE_BYTES_MAX {
+            return None;
+        }
+        frame = queue.try_recv()?;
+    }
+}
+
+async fn write(
+    buffer: &[u8],
+    whole: Option<Bytes>,
+    stream: &mut SendStream,
+) -> Result<(), WriteError> {
+    stream.write_all(buffer).await?;
+    match whole {
+        Some(payload) => stream.write_chunk(payload).await,
+        None => Ok(()),
     }
 }

@@ -18,8 +18,7 @@ pub mod router;
 
 pub use canonical::Canonical;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// Most bytes of one request or reply; transports enforce it per frame.
@@ -36,11 +35,11 @@ pub fn encode<T: Serialize>(message: &T) -> Vec<u8> {
     postcard::to_stdvec(message).expect("messages have no unserialisable parts")
 }
 
-/// Reads a message that fills `bytes`.
+/// Reads a message that fills `bytes`; it may borrow from them.
 ///
 /// # Errors
 /// [`WireError`] for anything else.
-pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, WireError> {
+pub fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, WireError> {
     match postcard::take_from_bytes(bytes) {
         Ok((message, [])) => Ok(message),
         Ok((_, rest)) => Err(WireError(format!("{} bytes after the end", rest.len()))),

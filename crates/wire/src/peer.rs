@@ -5,7 +5,7 @@ use tributary_types::ChainId;
 
 /// One message from a validator of a chain to another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PeerFrame {
+pub struct PeerFrame<'a> {
     /// The chain both replicas belong to.
     pub chain: ChainId,
     /// The sender's index in the validator set; the receiver checks it against
@@ -13,5 +13,5 @@ pub struct PeerFrame {
     pub from: u16,
     /// Canonical bytes of the replica's message.
     #[serde(with = "serde_bytes")]
-    pub message: Vec<u8>,
+    pub message: &'a [u8],
 }

@@ -106,7 +106,7 @@ impl ChainThread {
 
     fn frame(&self, message: &PeerMessage) -> Vec<u8> {
         let (chain, from) = (self.chain, self.validator);
-        tributary_wire::encode(&PeerFrame { chain, from, message: message.to_bytes() })
+        tributary_wire::encode(&PeerFrame { chain, from, message: &message.to_bytes() })
     }
 
     fn reply(&mut self, request: RequestId, reply: Reply) {

@@ -48,7 +48,11 @@ pub fn check_request(peer: &Identity, request: &NodeRequest) -> Result<(), NodeE
 ///
 /// # Errors
 /// A sentence that names what does not fit.
-pub fn check_frame(topology: &Topology, peer: &Identity, frame: &PeerFrame) -> Result<(), String> {
+pub fn check_frame(
+    topology: &Topology,
+    peer: &Identity,
+    frame: &PeerFrame<'_>,
+) -> Result<(), String> {
     let (chain, from) = (frame.chain, frame.from);
     let home = topology.node_of(chain, from).map(|node| node.name.as_str());
     if peer.role == Role::Node && home == Some(peer.name.as_str()) {
@@ -123,7 +127,7 @@ mod tests {
         let topology = Topology::load(&path).unwrap();
         let check = |role, name: &str, chain, from| {
             let peer = Identity { role, name: name.to_owned() };
-            let frame = PeerFrame { chain: ChainId::new(chain), from, message: vec![] };
+            let frame = PeerFrame { chain: ChainId::new(chain), from, message: &[] };
             check_frame(&topology, &peer, &frame).is_ok()
         };
         assert!(check(Role::Node, "a", 1, 2));

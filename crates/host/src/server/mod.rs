@@ -133,9 +133,9 @@ impl Server {
 
     /// Hands a frame of another validator to its chain.
     fn take_frame(&self, peer: &Identity, payload: &[u8]) -> Result<(), String> {
-        let frame: PeerFrame = tributary_wire::decode(payload).map_err(|e| e.to_string())?;
+        let frame: PeerFrame<'_> = tributary_wire::decode(payload).map_err(|e| e.to_string())?;
         access::check_frame(&self.cluster.topology, peer, &frame)?;
-        let message: PeerMessage = decode_exact(&frame.message).map_err(|e| e.to_string())?;
+        let message: PeerMessage = decode_exact(frame.message).map_err(|e| e.to_string())?;
         let Some(chain) = self.chains.get(&frame.chain) else {
             return Err(format!("chain {} has no replica here", frame.chain));
         };

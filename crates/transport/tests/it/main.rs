@@ -15,6 +15,7 @@ use bytes::Bytes;
 use harness::{Authority, Recorder, eventually, link, listen};
 use time::OffsetDateTime;
 use time::macros::datetime;
+use tributary_transport::limits::{WHOLE_BYTES_MIN, WRITE_BYTES_MAX};
 use tributary_transport::{
     BindError, Credentials, CredentialsError, Endpoint, Expected, Listener, RequestError, Role,
     RoleKind, SendError,
@@ -34,6 +35,27 @@ async fn requests_are_answered_and_messages_arrive_in_order() {
     eventually("all messages arrive", || recorder.messages().len() == 1_000).await;
     let expected: Vec<_> = (0..1_000_u32).map(|number| number.to_string()).collect();
     assert_eq!(recorder.messages(), expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_of_all_sizes_arrive_whole_and_in_order() {
+    let authority = Authority::new();
+    let (listener, recorder) = listen(&authority);
+    let link = link(&authority, &listener);
+    link.request("hello").await.unwrap();
+    let sizes = [0, 3, WHOLE_BYTES_MIN - 1, WHOLE_BYTES_MIN, 1, 3 << 20, WRITE_BYTES_MAX, 7];
+    let texts = sizes.iter().cycle().take(40).enumerate().map(|(number, size)| {
+        let digit = char::from_digit(u32::try_from(number % 10).unwrap(), 10).unwrap();
+        String::from(digit).repeat(*size)
+    });
+    let expected: Vec<_> = texts.collect();
+    for text in &expected {
+        while link.send(text.clone()) == Err(SendError::QueueFull(link.address())) {
+            tokio::task::yield_now().await;
+        }
+    }
+    eventually("all messages arrive", || recorder.messages().len() == expected.len()).await;
+    assert!(recorder.messages() == expected);
 }
 
 #[tokio::test(flavor = "multi_thread")]
