@@ -25,8 +25,6 @@ const ASKED_MAX: usize = 64;
 const ASKED_ONE_IN: usize = 20;
 /// Between two questions about one id.
 const POLL: Duration = Duration::from_millis(100);
-/// Entries of one page of a history.
-const PAGE: u32 = 1_000;
 
 /// Adds the end to a history.
 ///
@@ -67,16 +65,14 @@ async fn committed(
     payer: tributary_client::AccountId,
 ) -> Result<Vec<(PaymentId, Place)>> {
     let chain = client.chain_of(payer);
-    let (mut found, mut before) = (Vec::new(), None);
-    loop {
-        let page = client.history(chain, payer, before, PAGE).await?;
-        let Some(last) = page.last() else { return Ok(found) };
-        before = Some(last.position);
+    let (mut found, mut pages) = (Vec::new(), client.history(chain, payer));
+    while let Some(page) = pages.next().await? {
         let wanted = page.iter().filter(|entry| {
             entry.receipt.code == OutcomeCode::Committed && entry.payment.kind != PaymentKind::Issue
         });
         found.extend(wanted.map(|entry| (entry.payment.id, place(chain, entry.position))));
     }
+    Ok(found)
 }
 
 /// Asks for every id that is not told of, and for some that are: those are taken

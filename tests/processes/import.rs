@@ -6,7 +6,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::cluster::{Cluster, scratch, shown, wait_until};
-use crate::data::{Totals, is_full, parse_merchants, payments, slice};
+use crate::data::{Totals, is_full, parse_merchants, payments, slice, write};
 
 /// Settled totals equal the expected ones and the books balance.
 pub fn check_totals(cluster: &Cluster, expected: &Totals) {
@@ -54,6 +54,27 @@ fn an_interrupted_import_is_completed_by_repeating_it() {
     let report = cluster.json(&["import", shown(&data.path)]);
     assert_eq!(report["outcomes"]["committed"], data.rows, "{report}");
     check_totals(&cluster, &data.totals);
+}
+
+/// More than one page of a reader's answers holds.
+#[test]
+fn a_history_is_shown_as_far_as_it_is_asked_for() {
+    const PAYMENTS: usize = 1_200;
+    let files = scratch();
+    let data = files.path().join("many.csv");
+    let rows = (1..=PAYMENTS).map(|row| format!("r-{row},t,c1,m1,{row},GBP,payment\n"));
+    write(&data, &rows.collect::<String>());
+    let cluster = Cluster::up(&["--chains", "1", "--replicas", "1", "--relays", "1"]);
+    cluster.run(&["import", shown(&data)]);
+    let amounts = |count: usize| -> Vec<String> {
+        let account = cluster.json(&["account", "c1", "--history", &count.to_string()]);
+        let entries = account["history"].as_array().expect("entries").iter();
+        let payments = entries.filter(|entry| entry["payment"]["kind"] == "payment");
+        payments.map(|entry| entry["payment"]["amount"].as_str().expect("text").into()).collect()
+    };
+    let newest_first: Vec<_> = (1..=PAYMENTS).rev().map(|row| row.to_string()).collect();
+    assert_eq!(amounts(1_100), newest_first[..1_100]);
+    assert_eq!(amounts(PAYMENTS + 100), newest_first);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use serde_json::json;
-use tributary_client::{AccountId, AccountName, AskError, ChainId, Client, HistoryEntry};
+use tributary_client::{AccountId, AccountName, Client};
 
 use crate::output::{Format, Rows, print};
 
@@ -14,7 +14,7 @@ pub async fn run(client: &Client, name: &AccountName, history: u32, format: Form
     let id = client.resolve_user(name).await?;
     let chain = client.chain_of(id);
     let found = client.account(id).await?.with_context(|| format!("there is no account {name}"))?;
-    let entries = newest(client, chain, id, history as usize).await?;
+    let entries = client.history(chain, id).take(history as usize).await?;
     let account = &found.value;
     if format == Format::Table {
         println!("{name} ({id}), {}", super::asset_code(client, account.asset));
@@ -49,24 +49,4 @@ pub async fn run(client: &Client, name: &AccountName, history: u32, format: Form
         "history": entries,
     });
     print(format, &rows, &document)
-}
-
-/// So many entries, or all that there are, page by page.
-async fn newest(
-    client: &Client,
-    chain: ChainId,
-    account: AccountId,
-    count: usize,
-) -> Result<Vec<HistoryEntry>, AskError> {
-    let mut entries: Vec<HistoryEntry> = Vec::new();
-    while entries.len() < count {
-        let before = entries.last().map(|entry| entry.position);
-        let wanted = u32::try_from(count - entries.len()).unwrap_or(u32::MAX);
-        let page = client.history(chain, account, before, wanted).await?;
-        if page.is_empty() {
-            break;
-        }
-        entries.extend(page);
-    }
-    Ok(entries)
 }

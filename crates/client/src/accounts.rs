@@ -65,26 +65,12 @@ impl Client {
         MerchantPages { client: self.clone(), chains: chains.into_iter(), current: None }
     }
 
-    /// Entries of an account's history on one chain, newest first: at most
-    /// `limit`, strictly before `before`. The chain of a user account is
-    /// [`Client::chain_of`]; a merchant has a history on every chain.
-    ///
-    /// # Errors
-    /// [`AskError`] if the chain does not answer.
-    pub async fn history(
-        &self,
-        chain: ChainId,
-        account: AccountId,
-        before: Option<Position>,
-        limit: u32,
-    ) -> Result<Vec<HistoryEntry>, AskError> {
-        let limit = limit.min(PAGE_ENTRIES_MAX);
-        let query = Query::History { account, before, limit };
-        let answer = self.read_as(chain, query, "a history", |value| match value {
-            AnswerValue::History(entries) => Some(entries),
-            _ => None,
-        });
-        Ok(answer.await?.value)
+    /// An account's history on one chain, page by page, newest entries first.
+    /// The chain of a user account is [`Client::chain_of`]; a merchant has a
+    /// history on every chain.
+    #[must_use]
+    pub fn history(&self, chain: ChainId, account: AccountId) -> HistoryPages {
+        HistoryPages { client: self.clone(), chain, account, before: None }
     }
 }
 
@@ -132,5 +118,53 @@ impl MerchantPages {
             merchants.extend(page.value);
         }
         Ok(merchants)
+    }
+}
+
+/// Pages of [`Client::history`].
+pub struct HistoryPages {
+    client: Client,
+    chain: ChainId,
+    account: AccountId,
+    /// Where the last entry stood that was read.
+    before: Option<Position>,
+}
+
+impl HistoryPages {
+    /// The next page; `None` when nothing is older.
+    ///
+    /// # Errors
+    /// [`AskError`] if the chain does not answer; asking again continues.
+    pub async fn next(&mut self) -> Result<Option<Vec<HistoryEntry>>, AskError> {
+        self.page(PAGE_ENTRIES_MAX).await
+    }
+
+    /// So many entries, or all that are left if those are fewer.
+    ///
+    /// # Errors
+    /// [`AskError`] if the chain does not answer.
+    pub async fn take(mut self, count: usize) -> Result<Vec<HistoryEntry>, AskError> {
+        let mut entries = Vec::new();
+        while entries.len() < count {
+            let wanted = u32::try_from(count - entries.len()).unwrap_or(u32::MAX);
+            let Some(page) = self.page(wanted).await? else { break };
+            entries.extend(page);
+        }
+        Ok(entries)
+    }
+
+    /// The next entries, at least one and at most `limit` or a page: how many of
+    /// them an answer holds is for the chain to say.
+    async fn page(&mut self, limit: u32) -> Result<Option<Vec<HistoryEntry>>, AskError> {
+        let Self { account, before, .. } = *self;
+        let query = Query::History { account, before, limit: limit.min(PAGE_ENTRIES_MAX) };
+        let answer = self.client.read_as(self.chain, query, "a history", |value| match value {
+            AnswerValue::History(entries) => Some(entries),
+            _ => None,
+        });
+        let page = answer.await?.value;
+        let Some(last) = page.last() else { return Ok(None) };
+        self.before = Some(last.position);
+        Ok(Some(page))
     }
 }

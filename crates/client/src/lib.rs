@@ -90,7 +90,7 @@ pub mod error;
 
 mod link;
 
-pub use accounts::{MerchantPages, MerchantReport};
+pub use accounts::{HistoryPages, MerchantPages, MerchantReport};
 pub use chains::ChainOverview;
 pub use client::{AsOf, Client};
 pub use draft::PaymentDraft;
