@@ -1,6 +1,7 @@
 //! Answering front-ends: from a request's bytes to its reply's.
 
 use std::collections::BTreeMap;
+use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -34,6 +35,8 @@ pub struct FrontEndHandler {
     pub routes: Arc<Routes>,
     /// Where registry operations execute.
     pub registry_chain: ChainId,
+    /// That each chain has.
+    pub strands: NonZero<u8>,
     /// The door.
     pub admission: Admission,
     /// Every chain.
@@ -97,7 +100,7 @@ impl FrontEndHandler {
         check_payments(payments, signatures)?;
         self.admission.take_quota(peer, payments.len())?;
         let held = self.routes.held();
-        let request = Request::payments(payments, signatures, held.table());
+        let request = Request::payments(payments, signatures, held.table(), self.strands);
         Ok(self.execute(request, held.table().version()).await)
     }
 
@@ -109,7 +112,8 @@ impl FrontEndHandler {
         check_operations(operations)?;
         self.admission.take_quota(peer, operations.len())?;
         let held = self.routes.held();
-        let request = Request::operations(operations, held.table(), self.registry_chain);
+        let request =
+            Request::operations(operations, held.table(), self.registry_chain, self.strands);
         Ok(self.execute(request, held.table().version()).await)
     }
 

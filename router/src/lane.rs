@@ -7,7 +7,7 @@ use tributary_chain::Batch;
 use tributary_wire::router::{Outcome, RouterError};
 
 use crate::chain::Chain;
-use crate::portion::STRANDS_PER_CHAIN;
+use crate::settings::Limits;
 use crate::strand::{OVERLOADED_RETRY_MS, Signer, Strand, StrandTask};
 
 /// A chain, its strands, and room for batches that front-ends signed.
@@ -20,12 +20,17 @@ pub struct Lane {
 
 impl Lane {
     /// The lane of a chain and the tasks that serve its strands. Each strand,
-    /// and all forwarded batches together, hold at most `items_max` payments
-    /// and operations.
+    /// and all forwarded batches together, hold at most
+    /// [`Limits::queue_payments_max`].
     #[must_use]
-    pub fn new(chain: Arc<Chain>, signer: &Arc<Signer>, items_max: u32) -> (Self, Vec<StrandTask>) {
+    pub fn new(
+        chain: Arc<Chain>,
+        signer: &Arc<Signer>,
+        limits: &Limits,
+    ) -> (Self, Vec<StrandTask>) {
+        let items_max = limits.queue_payments_max;
         let strand = |_| Strand::new(Arc::clone(&chain), Arc::clone(signer), items_max);
-        let (strands, tasks) = (0..STRANDS_PER_CHAIN).map(strand).unzip();
+        let (strands, tasks) = (0..limits.strands_per_chain.get()).map(strand).unzip();
         let forward_room = Semaphore::new(items_max as usize);
         (Self { chain, strands, forward_room }, tasks)
     }

@@ -1,25 +1,23 @@
 //! Portions: the items of one request that go through one strand. Pure.
 //!
-//! A *strand* is one of [`STRANDS_PER_CHAIN`] queues towards a chain. All items
-//! of one payer on one chain are in the same strand, a strand has one batch
+//! A *strand* is a queue towards a chain; each chain has as many as the limits
+//! say. All items of one payer on one chain are in the same strand, a strand has one batch
 //! under way at a time, and a portion is never cut: so what a front-end sends
 //! in order for one payer executes in order, and if an item gets no outcome,
 //! no later one of that payer in the request gets one either.
 
+use std::num::NonZero;
+
 use tributary_chain::Operation;
 use tributary_chain::batch::OwnerSignature;
 use tributary_types::{AccountId, ChainId, PaymentRecord};
-
-/// Batches of this router that a chain can be working on at once. Two keep a
-/// chain busy while one answer travels; more would only make batches smaller.
-pub const STRANDS_PER_CHAIN: u8 = 2;
 
 /// Which queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct StrandId {
     /// Towards which chain.
     pub chain: ChainId,
-    /// Below [`STRANDS_PER_CHAIN`].
+    /// Below the number of strands.
     pub number: u8,
 }
 
@@ -52,11 +50,12 @@ pub struct Cut {
 }
 
 impl StrandId {
-    /// The strand of everything that `account` pays, or that is done to it.
+    /// The strand of everything that `account` pays, or that is done to it, if a
+    /// chain has so many.
     #[must_use]
-    pub fn of(chain: ChainId, account: AccountId) -> Self {
+    pub fn of(chain: ChainId, account: AccountId, strands: NonZero<u8>) -> Self {
         // The low bits of a serial are spread evenly, whether it is a hash or counted.
-        let number = account.get().to_le_bytes()[0] % STRANDS_PER_CHAIN;
+        let number = account.get().to_le_bytes()[0] % strands;
         Self { chain, number }
     }
 }

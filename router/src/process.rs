@@ -106,7 +106,7 @@ impl Router {
         let chains = chains(&genesis, &topology, &endpoint)?;
         let (mut lanes, mut tasks) = (BTreeMap::new(), Vec::new());
         for chain in chains {
-            let (lane, strands) = Lane::new(Arc::new(chain), &signer, limits.queue_payments_max);
+            let (lane, strands) = Lane::new(Arc::new(chain), &signer, &limits);
             tasks.push((Arc::clone(lane.chain()), strands));
             lanes.insert(lane.chain().id(), lane);
         }
@@ -118,6 +118,7 @@ impl Router {
             cluster,
             routes,
             registry_chain,
+            strands: limits.strands_per_chain,
             admission: Admission::new(institution, &limits),
             lanes,
         });

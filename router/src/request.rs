@@ -6,6 +6,7 @@
 //! payer in it are refused as `moved` together.
 
 use std::collections::BTreeMap;
+use std::num::NonZero;
 
 use tributary_chain::Operation;
 use tributary_chain::batch::OwnerSignature;
@@ -27,6 +28,8 @@ enum Items<'a> {
 #[derive(Debug)]
 pub struct Request<'a> {
     items: Items<'a>,
+    /// That each chain has.
+    strands: NonZero<u8>,
     cuts: BTreeMap<StrandId, Cut>,
     results: Vec<Option<Result<Outcome, RouterError>>>,
 }
@@ -39,8 +42,9 @@ impl<'a> Request<'a> {
         records: &'a [PaymentRecord],
         signatures: &'a [OwnerSignature],
         routes: &RouteTable,
+        strands: NonZero<u8>,
     ) -> Self {
-        Self::cut(Items::Payments { records, signatures }, records.len(), routes)
+        Self::cut(Items::Payments { records, signatures }, records.len(), routes, strands)
     }
 
     /// Cuts operations; malformed ones get their result at once.
@@ -49,8 +53,10 @@ impl<'a> Request<'a> {
         operations: &'a [Operation],
         routes: &RouteTable,
         registry_chain: ChainId,
+        strands: NonZero<u8>,
     ) -> Self {
-        Self::cut(Items::Operations { operations, registry_chain }, operations.len(), routes)
+        let items = Items::Operations { operations, registry_chain };
+        Self::cut(items, operations.len(), routes, strands)
     }
 
     /// The portions to send now, by strand.
@@ -89,7 +95,7 @@ impl<'a> Request<'a> {
         let mut followed = 0;
         for index in 0..self.results.len() {
             let Some(Ok(outcome)) = &self.results[index] else { continue };
-            let elsewhere = self.items.strand(index, routes).ok();
+            let elsewhere = self.items.strand(index, routes, self.strands).ok();
             let elsewhere = elsewhere.filter(|strand| strand.chain != outcome.chain);
             if let (Some(_), Some(strand)) = (moved_by(outcome), elsewhere) {
                 self.add(strand, index);
@@ -106,10 +112,11 @@ impl<'a> Request<'a> {
         self.results.into_iter().map(|result| result.unwrap_or_else(unknown)).collect()
     }
 
-    fn cut(items: Items<'a>, count: usize, routes: &RouteTable) -> Self {
-        let mut request = Self { items, cuts: BTreeMap::new(), results: vec![None; count] };
+    fn cut(items: Items<'a>, count: usize, routes: &RouteTable, strands: NonZero<u8>) -> Self {
+        let (cuts, results) = (BTreeMap::new(), vec![None; count]);
+        let mut request = Self { items, strands, cuts, results };
         for index in 0..count {
-            match items.strand(index, routes) {
+            match items.strand(index, routes, strands) {
                 Ok(strand) => request.add(strand, index),
                 Err(error) => request.results[index] = Some(Err(error)),
             }
@@ -140,17 +147,22 @@ impl<'a> Request<'a> {
 
 impl Items<'_> {
     /// Where an item goes by a table.
-    fn strand(self, index: usize, routes: &RouteTable) -> Result<StrandId, RouterError> {
+    fn strand(
+        self,
+        index: usize,
+        routes: &RouteTable,
+        strands: NonZero<u8>,
+    ) -> Result<StrandId, RouterError> {
         match self {
             Self::Payments { records, .. } => {
                 let (chain, payment) = place_payment(&records[index], routes)?;
-                Ok(StrandId::of(chain, payment.debit))
+                Ok(StrandId::of(chain, payment.debit, strands))
             }
             Self::Operations { operations, registry_chain } => {
                 let operation = &operations[index];
                 let chain = place_operation(operation, routes, registry_chain)?;
                 Ok(match subject(&operation.action) {
-                    Some((account, _)) => StrandId::of(chain, account),
+                    Some((account, _)) => StrandId::of(chain, account, strands),
                     None => StrandId { chain, number: 0 },
                 })
             }
@@ -178,6 +190,7 @@ mod tests {
     };
 
     const HF_CHAIN: ChainId = ChainId::new(9);
+    const TWO: NonZero<u8> = NonZero::<u8>::MIN.saturating_add(1);
 
     fn routes() -> RouteTable {
         RouteTable::even(1, &[ChainId::new(1), ChainId::new(2)], HF_CHAIN).unwrap()
@@ -215,7 +228,7 @@ mod tests {
         let merchant = account(AccountClass::Hf, "a", 0);
         let check = |debit, credit, chain| {
             let records = [record(debit, credit)];
-            let request = Request::payments(&records, &[], &routes());
+            let request = Request::payments(&records, &[], &routes(), TWO);
             assert_eq!(chains(&request), [(chain, vec![0])]);
         };
         check(near, merchant, 1);
@@ -231,7 +244,7 @@ mod tests {
         let payee = account(AccountClass::Hf, "m", 0);
         let records: Vec<_> =
             (0..64).map(|n| record(if n % 3 == 0 { one } else { other }, payee)).collect();
-        let request = Request::payments(&records, &[], &routes());
+        let request = Request::payments(&records, &[], &routes(), TWO);
         for payer in [one, other] {
             let wanted: Vec<_> =
                 (0..64).filter(|n| records[*n].parse().unwrap().debit == payer).collect();
@@ -253,7 +266,7 @@ mod tests {
             signature: Signature::from_bytes([u8::try_from(payment).unwrap(); 64]),
         };
         let signatures = [signature(1), signature(2)];
-        let request = Request::payments(&records, &signatures, &routes());
+        let request = Request::payments(&records, &signatures, &routes(), TWO);
         for cut in request.cuts.values() {
             for own in &cut.portion.owner_signatures {
                 let item = cut.items[own.payment as usize];
@@ -272,7 +285,7 @@ mod tests {
         bad[6] = 0x40;
         let bad: PaymentRecord = tributary_types::codec::decode_exact(&bad).unwrap();
         let records = [bad, record(user("a", 0), payee), record(user("a", 0), control)];
-        let request = Request::payments(&records, &[], &routes());
+        let request = Request::payments(&records, &[], &routes(), TWO);
         assert_eq!(chains(&request), [(1, vec![1])]);
         let results = request.finish();
         let field = |index: usize| match &results[index] {
@@ -297,7 +310,7 @@ mod tests {
         let actions = [open(user("a", Slot::COUNT - 1)), close(merchant), open(merchant)];
         let operations =
             actions.map(|action| Operation { id: PaymentId::new(TimeMs::new(1), [1; 10]), action });
-        let request = Request::operations(&operations, &routes(), HF_CHAIN);
+        let request = Request::operations(&operations, &routes(), HF_CHAIN, TWO);
         assert_eq!(chains(&request), [(2, vec![0]), (HF_CHAIN.get(), vec![1])]);
         let malformed = &request.finish()[2];
         assert!(
@@ -321,7 +334,7 @@ mod tests {
                 .map(|(debit, credit)| record(debit, credit));
         let signature = Signature::from_bytes([1; 64]);
         let signatures = [OwnerSignature { payment: 4, signature }];
-        let mut request = Request::payments(&records, &signatures, &routes());
+        let mut request = Request::payments(&records, &signatures, &routes(), TWO);
         assert_eq!(request.moved_by(), None);
         for cut in request.take_cuts().into_values() {
             let codes = cut.items.iter().map(|item| match item {

@@ -21,6 +21,7 @@
 //! ```
 
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,9 @@ use tributary_service::settings::{Settings, SettingsError, resolve};
 use tributary_service::tls::TlsPaths;
 use tributary_types::InstitutionId;
 use tributary_wire::router::REQUEST_PAYMENTS_MAX;
+
+/// Most strands towards one chain.
+pub const STRANDS_PER_CHAIN_MAX: u8 = 16;
 
 /// The configuration file of a router.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +69,11 @@ pub struct Limits {
     pub requests_in_flight_max: u32,
     /// Payments and operations that one strand holds, waiting and under way.
     pub queue_payments_max: u32,
+    /// Strands towards each chain: a chain can be working on so many batches of
+    /// this router at once, and each has its own queue. One makes the largest
+    /// batches, and few blocks; two keep a chain busy that is far away, while an
+    /// answer travels.
+    pub strands_per_chain: NonZero<u8>,
     /// Payments a second of each front-end; `None` sets no quota.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub payments_per_second_max: Option<u32>,
@@ -75,6 +84,7 @@ impl Default for Limits {
         Self {
             requests_in_flight_max: 16_384,
             queue_payments_max: 65_536,
+            strands_per_chain: NonZero::<u8>::MIN,
             payments_per_second_max: None,
         }
     }
@@ -93,6 +103,11 @@ impl Limits {
             let (found, least) = (self.queue_payments_max, REQUEST_PAYMENTS_MAX);
             let reason = format!("{found} is less than one request may hold, {least}");
             return invalid("limits.queue_payments_max", reason);
+        }
+        if self.strands_per_chain.get() > STRANDS_PER_CHAIN_MAX {
+            let found = self.strands_per_chain;
+            let reason = format!("{found} is more than {STRANDS_PER_CHAIN_MAX}");
+            return invalid("limits.strands_per_chain", reason);
         }
         if self.payments_per_second_max == Some(0) {
             return invalid("limits.payments_per_second_max", "0 would let nothing in".to_owned());
@@ -171,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_that_let_nothing_in_are_refused() {
+    fn limits_that_cannot_be_kept_are_refused() {
         let check = |limits: Limits, key: &str| {
             let error = limits.validate().unwrap_err().to_string();
             assert!(error.contains(key), "{error}");
@@ -180,6 +195,8 @@ mod tests {
         assert!(limits.validate().is_ok());
         check(Limits { requests_in_flight_max: 0, ..limits }, "limits.requests_in_flight_max");
         check(Limits { queue_payments_max: 100, ..limits }, "limits.queue_payments_max");
+        let strands = NonZero::<u8>::MAX;
+        check(Limits { strands_per_chain: strands, ..limits }, "limits.strands_per_chain");
         let none = Limits { payments_per_second_max: Some(0), ..limits };
         check(none, "limits.payments_per_second_max");
     }
