@@ -1,10 +1,10 @@
 //! Portions: the items of one request that go through one strand. Pure.
 //!
 //! A *strand* is a queue towards a chain; each chain has as many as the limits
-//! say. All items of one payer on one chain are in the same strand, a strand has one batch
-//! under way at a time, and a portion is never cut: so what a front-end sends
-//! in order for one payer executes in order, and if an item gets no outcome,
-//! no later one of that payer in the request gets one either.
+//! say. All items of one payer on one chain are in the same strand, a strand has
+//! one batch under way at a time, and a portion is never cut: so what a front-end
+//! sends in order for one payer executes in order, and if an item gets no
+//! outcome, no later one of that payer in the request gets one either.
 
 use std::num::NonZero;
 
