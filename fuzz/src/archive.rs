@@ -43,7 +43,8 @@ pub(crate) fn stored_block(bytes: &[u8]) {
     let Ok(header) = Header::decode(&mut reader) else { return };
     let rest = reader.take(reader.remaining(), "block").unwrap_or_default();
     let Ok((body, outcomes)) = values::parts(rest) else { return };
-    let stored = StoredBlock { header, body: body.to_vec(), outcomes: outcomes.to_vec() };
+    let stored =
+        StoredBlock { header, body: body.to_vec().into(), outcomes: outcomes.to_vec().into() };
     let block = match Block::decode(&stored) {
         Ok(block) => block,
         Err(fault) => {
@@ -51,8 +52,8 @@ pub(crate) fn stored_block(bytes: &[u8]) {
             return assert!(fault.to_string().starts_with(&place), "{fault}");
         }
     };
-    let parts = (block.body.to_bytes(), block.outcomes.to_bytes());
-    assert!(parts == (stored.body.clone(), stored.outcomes), "other bytes, the same block");
+    let parts = [block.body.to_bytes(), block.outcomes.to_bytes()];
+    assert!(parts == [&stored.body[..], &stored.outcomes], "other bytes, the same block");
     let times = IdTimes::of(&block);
     let executed = ExecutedBlock {
         header: stored.header,

@@ -71,7 +71,7 @@ fn read_write(reader: &mut Reader<'_>) -> Option<LogWrite> {
         index: u64::from(first) + u64::from(number),
         term: u64::from(term),
         kind,
-        data: Vec::new(),
+        data: bytes::Bytes::new(),
     };
     let hard_state = HardState { term: u64::from(term), vote: 0, commit: 0 };
     Some(LogWrite {

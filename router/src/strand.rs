@@ -2,12 +2,17 @@
 //! front-ends ask for into batches and has one batch under way at a time.
 //!
 //! With nothing under way a portion is sent at once; else it waits, with all
-//! others that come meanwhile, for the batch before it. There is no timer.
+//! others that come meanwhile, for the batch before it. A batch costs the chain
+//! about the same whatever is in it, so where several callers wait, the strand
+//! *rests* after a batch for as long as that one took, or until the next one is
+//! full: batches are larger then, and half as many. Who is alone never waits.
 //! Portions are joined whole and in order, see [`crate::portion`].
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::time::{Instant, timeout_at};
 use tributary_chain::Batch;
 use tributary_chain::batch::{BATCH_OPERATIONS_MAX, BATCH_PAYMENTS_MAX, OwnerSignature};
 use tributary_types::{Hash, InstitutionId, SigningKey};
@@ -19,6 +24,9 @@ use crate::portion::{Portion, item_number};
 /// What a front-end is told to wait, in ms, when a queue is full: about what
 /// one batch takes under load.
 pub const OVERLOADED_RETRY_MS: u64 = 50;
+
+/// Longest rest after a batch: one that took very long may have met an election.
+const REST_MAX: Duration = Duration::from_millis(20);
 
 /// One result per item of a portion, or why there is none.
 pub type Answer = Result<Vec<Outcome>, RouterError>;
@@ -95,22 +103,41 @@ impl StrandTask {
     /// Serves the strand until its sending end is gone.
     pub async fn run(mut self) {
         let mut left_over = None;
+        let mut rest_end = Instant::now();
         while let Some(first) = match left_over.take() {
             Some(waiting) => Some(waiting),
             None => self.queue.recv().await,
         } {
             let mut gathered = Gathered::default();
             gathered.join(first);
-            while let Ok(waiting) = self.queue.try_recv() {
-                if !gathered.has_room_for(&waiting.portion) {
-                    left_over = Some(waiting);
-                    break;
-                }
-                gathered.join(waiting);
-            }
+            left_over = self.gather(&mut gathered, rest_end).await;
+            let (begin, callers) = (Instant::now(), gathered.members.len());
             gathered.send(&self.chain, &self.signer).await;
+            rest_end = Instant::now() + rest(callers, begin.elapsed());
         }
     }
+
+    /// Joins what waits, and what comes until `rest_end`. Returns what does not
+    /// fit any more.
+    async fn gather(&mut self, gathered: &mut Gathered, rest_end: Instant) -> Option<Waiting> {
+        while gathered.has_room_for(0, 1) {
+            let waiting = match self.queue.try_recv() {
+                Ok(waiting) => waiting,
+                Err(_) => timeout_at(rest_end, self.queue.recv()).await.ok()??,
+            };
+            let Portion { operations, payments, .. } = &waiting.portion;
+            if !gathered.has_room_for(operations.len(), payments.len()) {
+                return Some(waiting);
+            }
+            gathered.join(waiting);
+        }
+        None
+    }
+}
+
+/// How long a strand rests after a batch of so many callers that took so long.
+fn rest(callers: usize, took: Duration) -> Duration {
+    if callers > 1 { took.min(REST_MAX) } else { Duration::ZERO }
 }
 
 /// Portions that become one batch.
@@ -128,9 +155,9 @@ struct Member {
 }
 
 impl Gathered {
-    fn has_room_for(&self, portion: &Portion) -> bool {
-        self.joined.operations.len() + portion.operations.len() <= BATCH_OPERATIONS_MAX
-            && self.joined.payments.len() + portion.payments.len() <= BATCH_PAYMENTS_MAX
+    fn has_room_for(&self, operations: usize, payments: usize) -> bool {
+        self.joined.operations.len() + operations <= BATCH_OPERATIONS_MAX
+            && self.joined.payments.len() + payments <= BATCH_PAYMENTS_MAX
     }
 
     fn join(&mut self, waiting: Waiting) {
@@ -188,5 +215,79 @@ fn distribute(members: Vec<Member>, operations: usize, answer: Answer) {
         drop(room);
         // Whoever asked may be gone; the outcome stands in the block.
         drop(sender.send(share));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tributary_types::payment::Payment;
+    use tributary_types::{
+        AccountClass, AccountId, AccountName, Amount, AssetId, ChainId, PaymentId, PaymentKind,
+        PaymentRecord, Reference, Slot, TimeMs,
+    };
+
+    const ITEMS_MAX: u32 = 100_000;
+    const LONG: Duration = Duration::from_secs(3_600);
+
+    fn strand() -> (Strand, StrandTask) {
+        let chain = Arc::new(Chain::new(ChainId::new(1), Vec::new()));
+        let institution = InstitutionId::new(1);
+        let key = SigningKey::from_seed([7; 32]);
+        let signer = Arc::new(Signer { cluster: Hash::ZERO, institution, key });
+        Strand::new(chain, signer, ITEMS_MAX)
+    }
+
+    fn portion(payments: usize) -> Portion {
+        let account = |name: &str| {
+            let name: AccountName = name.parse().unwrap();
+            let slot = Slot::new(0).unwrap();
+            AccountId::named(AccountClass::User, InstitutionId::new(1), &name, slot)
+        };
+        let record = PaymentRecord::from(&Payment {
+            id: PaymentId::new(TimeMs::new(1), [1; 10]),
+            kind: PaymentKind::Transfer,
+            asset: AssetId::new(1),
+            debit: account("a"),
+            credit: account("b"),
+            amount: Amount::new(1),
+            reference: Reference::default(),
+        });
+        Portion { payments: vec![record; payments], ..Portion::default() }
+    }
+
+    #[tokio::test]
+    async fn without_a_rest_what_waits_is_joined_and_nothing_is_waited_for() {
+        let (strand, mut task) = strand();
+        let answers = [2, 3].map(|payments| strand.enqueue(portion(payments)).unwrap());
+        let mut gathered = Gathered::default();
+        assert!(task.gather(&mut gathered, Instant::now()).await.is_none());
+        assert_eq!((gathered.members.len(), gathered.joined.payments.len()), (2, 5));
+        drop(answers);
+    }
+
+    #[tokio::test]
+    async fn a_rest_ends_when_the_batch_is_full() {
+        let (strand, mut task) = strand();
+        let gathering = tokio::spawn(async move {
+            let mut gathered = Gathered::default();
+            let left_over = task.gather(&mut gathered, Instant::now() + LONG).await;
+            (gathered.joined.payments.len(), left_over.map(|waiting| waiting.portion.item_count()))
+        });
+        let mut answers = vec![strand.enqueue(portion(BATCH_PAYMENTS_MAX - 10)).unwrap()];
+        tokio::task::yield_now().await;
+        answers.push(strand.enqueue(portion(9)).unwrap());
+        tokio::task::yield_now().await;
+        assert!(!gathering.is_finished(), "it rests: another one would fit");
+        answers.push(strand.enqueue(portion(2)).unwrap());
+        assert_eq!(gathering.await.unwrap(), (BATCH_PAYMENTS_MAX - 1, Some(2)));
+    }
+
+    #[test]
+    fn only_what_several_callers_waited_for_is_rested_after() {
+        let took = Duration::from_millis(3);
+        assert_eq!(rest(1, took), Duration::ZERO);
+        assert_eq!(rest(2, took), took);
+        assert_eq!(rest(2, LONG), REST_MAX);
     }
 }

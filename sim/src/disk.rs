@@ -353,7 +353,7 @@ mod tests {
     const CHAIN: ChainId = ChainId::new(1);
 
     fn write(indexes: std::ops::RangeInclusive<u64>, commit: u64) -> LogWrite {
-        let entry = |index| LogEntry { index, term: 2, kind: 0, data: vec![7; 3] };
+        let entry = |index| LogEntry { index, term: 2, kind: 0, data: vec![7; 3].into() };
         let hard_state = Some(HardState { term: 2, vote: 1, commit });
         LogWrite {
             chain: CHAIN,

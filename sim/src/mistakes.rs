@@ -93,7 +93,7 @@ fn in_log(drawn: u64, restored: &mut Restored, prng: &mut Prng) -> Option<&'stat
         16 => log.entries.get_mut(place)?.kind = 1,
         _ => {
             let mut entries = log.entries.iter_mut().filter(|_| commit > saved);
-            entries.find(|entry| entry.index == saved + 1)?.data = vec![7; 3];
+            entries.find(|entry| entry.index == saved + 1)?.data = vec![7; 3].into();
         }
     }
     Some("another log")

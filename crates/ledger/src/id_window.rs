@@ -6,10 +6,11 @@
 //! drops whole buckets. Within a bucket the entries are a log in order of
 //! arrival under a running digest, extended once per block; a later entry of
 //! the same id (a pending outcome that became final) replaces what is found,
-//! not what was logged. An entry takes 32 bytes and its index entry about six.
+//! not what was logged. An entry takes 27 bytes and its index entry about four.
 
 mod bucket;
 mod entry;
+mod packed;
 mod pages;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,14 +23,19 @@ pub(crate) use self::entry::Fingerprint;
 
 use self::bucket::Bucket;
 use self::entry::Entry;
+use self::packed::SPAN_MS_MAX;
 use crate::genesis::Parameters;
 use crate::refusal::Refusal;
 use crate::view::Remembered;
 
-/// Buckets that the window is divided into, about.
+/// Buckets that the window is divided into, about; more if they would be longer
+/// than [`SPAN_MS_MAX`].
 const BUCKETS: u64 = 256;
 /// Shortest time span of a bucket.
 const BUCKET_MS_MIN: u64 = 1_000;
+
+/// Why an entry is taken by the bucket of its time.
+const FITS: &str = "a bucket has room for its span of time, and for 2^32 blocks";
 
 /// Recent ids with their outcomes.
 #[derive(Debug, Clone)]
@@ -59,7 +65,8 @@ pub(crate) enum Known {
 impl IdWindow {
     pub(crate) fn new(parameters: &Parameters) -> Self {
         let (back_ms, ahead_ms) = (parameters.id_window_back_ms, parameters.id_window_ahead_ms);
-        let bucket_ms = (back_ms.saturating_add(ahead_ms) / BUCKETS + 1).max(BUCKET_MS_MIN);
+        let bucket_ms = back_ms.saturating_add(ahead_ms) / BUCKETS + 1;
+        let bucket_ms = bucket_ms.clamp(BUCKET_MS_MIN, SPAN_MS_MAX);
         let mut window = Self {
             back_ms,
             ahead_ms,
@@ -114,13 +121,14 @@ impl IdWindow {
 
     /// Reads where the search for each id begins; see [`crate::read_ahead`].
     pub(crate) fn read_ahead(&self, ids: impl Iterator<Item = PaymentId>) {
-        let rows = ids.filter_map(|id| self.buckets.get(&self.bucket_of(id))?.probable_row(id));
-        black_box(rows.fold(0, |all, row| all ^ row));
+        let bucket = |id: PaymentId| self.buckets.get(&self.bucket_of(id));
+        let slots = ids.filter_map(|id| Some(bucket(id)?.first_slot(id)));
+        black_box(slots.fold(0, |all, slot| all ^ slot));
     }
 
     /// The latest outcome of an id.
     pub(crate) fn get(&self, id: PaymentId) -> Option<Remembered> {
-        self.find(id).map(Entry::remembered)
+        self.find(id).as_ref().map(Entry::remembered)
     }
 
     /// Remembers the outcome of a new id.
@@ -131,14 +139,15 @@ impl IdWindow {
         code: OutcomeCode,
         position: Position,
     ) {
-        self.open_bucket(id).push_new(Entry::new(id, content, code, position));
+        let entry = Entry::new(id, content, code, position);
+        self.open_bucket(id).push_new(&entry).expect(FITS);
     }
 
     /// Remembers what became of a pending outcome, if the window still has it.
     pub(crate) fn update(&mut self, id: PaymentId, code: OutcomeCode, position: Position) {
         if let Some(entry) = self.find(id) {
             let entry = Entry::new(id, entry.content(), code, position);
-            self.open_bucket(id).push(entry);
+            self.open_bucket(id).push(&entry).expect(FITS);
         }
     }
 
@@ -169,7 +178,13 @@ impl IdWindow {
     /// The bucket that an entry for `id` is about to be added to.
     fn open_bucket(&mut self, id: PaymentId) -> &mut Bucket {
         let number = self.bucket_of(id);
-        let bucket = self.buckets.entry(number).or_default();
+        if !self.buckets.contains_key(&number) {
+            // As many ids as in the span of time before, and some more.
+            let before = self.buckets.range(..number).next_back();
+            let expected = before.map_or(0, |(_, bucket)| bucket.ids() + bucket.ids() / 8);
+            self.buckets.insert(number, Bucket::new(self.begin_of(number), expected));
+        }
+        let bucket = self.buckets.get_mut(&number).expect("it was put there if it was missing");
         if bucket.is_digested() {
             self.open.insert(number);
         }
@@ -181,7 +196,11 @@ impl IdWindow {
         id.time().get() / self.bucket_ms
     }
 
-    fn find(&self, id: PaymentId) -> Option<&Entry> {
+    fn begin_of(&self, bucket: u64) -> TimeMs {
+        TimeMs::new(bucket.saturating_mul(self.bucket_ms))
+    }
+
+    fn find(&self, id: PaymentId) -> Option<Entry> {
         self.buckets.get(&self.bucket_of(id))?.find(id)
     }
 }

@@ -1,11 +1,12 @@
 //! An index from keys to row numbers, for lookups only.
 //!
-//! Open addressing over 32-bit slots. A slot has the row's number in as many
-//! low bits as the index has slots for, and in the bits above some of the key's
-//! hash, the *tag*. The keys stay in the rows; a row is looked at only where the
-//! tag fits, so that a search for what is not there hardly ever leaves the
-//! slots. There is no iteration and no removal, so nothing of its layout can
-//! reach a result; it is rebuilt from the rows when a state is restored.
+//! Open addressing with linear probing over slots of three or four bytes, filled
+//! to four fifths at most. A slot has the row's number in its low bits, and in
+//! the bits above some of the key's hash, the *tag*. The keys stay in the rows;
+//! a row is looked at only where the tag fits, so that a search for what is not
+//! there hardly ever leaves the slots. There is no iteration and no removal, so
+//! nothing of its layout can reach a result; it is rebuilt from the rows when a
+//! state is restored.
 //!
 //! The hash is fixed, because execution knows no randomness. Ids that collide
 //! can be made on purpose, but only by an institution, of its own accounts.
@@ -15,22 +16,39 @@ use crate::limits::ROWS_MAX;
 /// Row numbers by the hash of their keys.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Index {
-    /// A power of two of slots, or none.
-    slots: Vec<u32>,
+    /// Slots of `width` bytes, and behind them what is missing so that each can
+    /// be read as four.
+    bytes: Vec<u8>,
+    slots: usize,
+    width: usize,
+    /// Low bits of a slot that are the row's number.
+    row_bits: u32,
+    /// Rows that there is room for: more than their numbers, and than there are.
+    capacity: usize,
     len: usize,
 }
 
-/// No row: the largest number of all is never a row's, as slots are more than
-/// rows.
-const EMPTY: u32 = u32::MAX;
-const SLOTS_MIN: usize = 16;
-const _: () = assert!(slots_for(ROWS_MAX) <= 1 << 31, "a tag has at least one bit");
+const CAPACITY_MIN: usize = 12;
+const NARROW_BYTES: usize = 3;
+const WIDE_BYTES: usize = 4;
+/// Most bits of a row's number in a narrow slot: six are left for the tag.
+const NARROW_ROW_BITS_MAX: u32 = 18;
+const _: () = assert!(row_bits(ROWS_MAX + ROWS_MAX / 2) <= 31, "a tag has at least one bit");
 
 impl Index {
     /// An index with room for `count` rows.
     pub(crate) fn with_capacity(count: usize) -> Self {
-        let slots = vec![EMPTY; slots_for(count)];
-        Self { slots, len: 0 }
+        let capacity = count.max(CAPACITY_MIN);
+        let slots = capacity + capacity.div_ceil(4);
+        let row_bits = row_bits(capacity);
+        let width = if row_bits <= NARROW_ROW_BITS_MAX { NARROW_BYTES } else { WIDE_BYTES };
+        let bytes = vec![u8::MAX; slots * width + WIDE_BYTES - width];
+        Self { bytes, slots, width, row_bits, capacity, len: 0 }
+    }
+
+    /// Number of rows.
+    pub(crate) const fn len(&self) -> usize {
+        self.len
     }
 
     /// The row for which `is_wanted`, among those of this hash.
@@ -41,6 +59,12 @@ impl Index {
     /// The row that most often, but not always, is the one of this hash.
     pub(crate) fn probable(&self, hash: u64) -> Option<u32> {
         self.candidates(hash).next().map(|(_, row)| row)
+    }
+
+    /// The slot where the search for a hash begins: reading it brings it near,
+    /// and nothing waits for it. What it holds means nothing.
+    pub(crate) fn first_slot(&self, hash: u64) -> u32 {
+        if self.slots == 0 { 0 } else { self.slot(self.start(hash)) }
     }
 
     /// Adds a row that is not there yet. `hash_of` gives the hash of any row
@@ -57,68 +81,88 @@ impl Index {
         self.make_room(row, hash_of);
         let found = self.candidates(hash).find(|(_, other)| *other == old);
         if let Some((place, _)) = found {
-            self.slots[place] = self.tag(hash) | row;
+            self.set_slot(place, self.tag(hash) | row);
         }
     }
 
     /// Grows until there are slots for all rows and bits for the number of this
     /// one.
     fn make_room(&mut self, row: u32, hash_of: impl Fn(u32) -> u64) {
-        let needed = slots_for(self.len.max(row as usize + 1));
-        if needed > self.slots.len() {
-            let numbers = self.numbers();
-            for slot in std::mem::replace(&mut self.slots, vec![EMPTY; needed]) {
-                if slot != EMPTY {
-                    let row = slot & numbers;
-                    self.place(hash_of(row), row);
-                }
+        let needed = self.len.max(row as usize + 1);
+        if needed > self.capacity {
+            let grown = Self::with_capacity(needed.max(self.capacity + self.capacity / 2));
+            let old = std::mem::replace(self, Self { len: self.len, ..grown });
+            let rows =
+                (0..old.slots).map(|place| old.slot(place)).filter(|slot| *slot != old.empty());
+            for row in rows.map(|slot| slot & old.numbers()) {
+                self.place(hash_of(row), row);
             }
         }
     }
 
     /// Slots and rows whose tag is that of `hash`, in the order of search.
     fn candidates(&self, hash: u64) -> impl Iterator<Item = (usize, u32)> {
-        let mask = self.slots.len().wrapping_sub(1);
-        let (tag, numbers) = (self.tag(hash), self.numbers());
-        let places = (0..self.slots.len()).map(move |step| start(hash).wrapping_add(step) & mask);
-        let used = places.map(|place| (place, self.slots[place]));
-        used.take_while(|(_, slot)| *slot != EMPTY)
+        let (tag, numbers, empty) = (self.tag(hash), self.numbers(), self.empty());
+        let start = self.start(hash);
+        let places = (start..self.slots).chain(0..start);
+        places
+            .map(|place| (place, self.slot(place)))
+            .take_while(move |(_, slot)| *slot != empty)
             .filter(move |(_, slot)| *slot & !numbers == tag)
             .map(move |(place, slot)| (place, slot & numbers))
     }
 
     fn place(&mut self, hash: u64, row: u32) {
-        let mask = self.slots.len() - 1;
-        let mut place = start(hash) & mask;
-        while self.slots[place] != EMPTY {
-            place = (place + 1) & mask;
+        let mut place = self.start(hash);
+        while self.slot(place) != self.empty() {
+            place += 1;
+            if place == self.slots {
+                place = 0;
+            }
         }
-        self.slots[place] = self.tag(hash) | row;
+        self.set_slot(place, self.tag(hash) | row);
     }
 
-    /// The bits of a slot that are the row's number.
-    fn numbers(&self) -> u32 {
-        u32::try_from(self.slots.len()).map_or(0, |slots| slots.wrapping_sub(1))
+    /// Where the search for a hash begins: its high bits, scaled to the slots
+    /// (Lemire, "Fast random integer generation in an interval", 2019).
+    fn start(&self, hash: u64) -> usize {
+        let scaled = (hash >> 32) * self.slots as u64;
+        usize::try_from(scaled >> 32).unwrap_or_default()
     }
 
     /// The low bits of the hash, where a slot has its tag.
     #[expect(clippy::cast_possible_truncation, reason = "the low bits are wanted")]
-    fn tag(&self, hash: u64) -> u32 {
-        let bits = self.slots.len().max(SLOTS_MIN).trailing_zeros();
-        (hash as u32) << bits
+    const fn tag(&self, hash: u64) -> u32 {
+        ((hash as u32) << self.row_bits) & self.empty()
+    }
+
+    /// The bits of a slot that are the row's number.
+    const fn numbers(&self) -> u32 {
+        (1 << self.row_bits) - 1
+    }
+
+    /// A slot without a row: all bits are set. No row has the largest number
+    /// that fits.
+    const fn empty(&self) -> u32 {
+        if self.width == WIDE_BYTES { u32::MAX } else { u32::MAX >> 8 }
+    }
+
+    fn slot(&self, place: usize) -> u32 {
+        let at = place * self.width;
+        let found = self.bytes.get(at..at + WIDE_BYTES).and_then(|bytes| bytes.try_into().ok());
+        found.map_or(0, u32::from_le_bytes) & self.empty()
+    }
+
+    fn set_slot(&mut self, place: usize, slot: u32) {
+        let at = place * self.width;
+        let bytes = slot.to_le_bytes();
+        self.bytes[at..at + self.width].copy_from_slice(&bytes[..self.width]);
     }
 }
 
-/// Slots that hold `count` rows at a load of at most two thirds.
-const fn slots_for(count: usize) -> usize {
-    let slots = (count + count / 2 + 1).next_power_of_two();
-    if slots < SLOTS_MIN { SLOTS_MIN } else { slots }
-}
-
-/// Where the search for a hash begins, modulo the slots: bits that no tag of a
-/// large index has.
-fn start(hash: u64) -> usize {
-    usize::try_from(hash >> 24).unwrap_or(0)
+/// Bits that number so many rows, and one more.
+const fn row_bits(capacity: usize) -> u32 {
+    usize::BITS - capacity.leading_zeros()
 }
 
 /// Hashes a 128-bit id: rounds of a 64-bit multiply whose halves are folded.
@@ -175,13 +219,28 @@ mod tests {
             assert_eq!(index.find(9, |found| found == row), Some(row));
         }
         assert_eq!(index.probable(9), Some(0));
-        assert_eq!(index.find(9 << 24, |_| true), None, "another tag");
+        assert_eq!(index.find(10, |_| true), None, "another tag");
     }
 
     #[test]
-    fn the_load_stays_below_two_thirds() {
-        for count in [1, 10, 11, 1_000_000] {
-            assert!(slots_for(count) * 2 >= count * 3, "{count}");
+    fn there_is_room_for_all_rows_and_a_quarter_more() {
+        for (count, width) in [(0, 3), (11, 3), (100_000, 3), (262_143, 3), (262_144, 4)] {
+            let index = Index::with_capacity(count);
+            assert!(index.slots * 4 >= count * 5 && index.width == width, "{count}");
+            assert!(index.numbers() as usize > index.capacity - 1, "{count}");
+        }
+    }
+
+    #[test]
+    fn wide_slots_are_found_after_narrow_ones_grew() {
+        let key = |row: u32| hash_u128(u128::from(row) << 64);
+        let mut index = Index::with_capacity(260_000);
+        for row in 0..270_000 {
+            index.insert(key(row), row, key);
+        }
+        assert_eq!((index.width, index.len()), (WIDE_BYTES, 270_000));
+        for row in (0..270_000).step_by(7) {
+            assert_eq!(index.find(key(row), |found| found == row), Some(row));
         }
     }
 }

@@ -1,9 +1,10 @@
 //! Leaf hashes of a whole block at once.
 //!
 //! A leaf is the hash of its bytes, padded with zeros to whole blocks of the
-//! hash function. Most leaves of a table take one or two blocks; leaves of
-//! equal size are gathered and hashed side by side.
+//! hash function. Those of equal size are gathered and hashed side by side, but
+//! for the few that are larger than a chunk of it.
 
+use tributary_types::hash::CHUNK_BLOCKS;
 use tributary_types::{Domain, Hash};
 
 /// Input that BLAKE3 takes in one step.
@@ -15,14 +16,16 @@ const GATHERED_MAX: usize = 64;
 pub(crate) struct Leaves {
     domain: Domain,
     hashes: Vec<Hash>,
-    one_block: Group<BLOCK_BYTES>,
-    two_blocks: Group<{ 2 * BLOCK_BYTES }>,
+    /// By size: leaves of one block, of two, and so on.
+    groups: [Group; CHUNK_BLOCKS],
     buffer: Vec<u8>,
 }
 
-/// Leaves of one size that are not hashed yet, and their places.
-struct Group<const BYTES: usize> {
-    inputs: Vec<[u8; BYTES]>,
+/// Leaves of one size that are not hashed yet, one behind the other, and their
+/// places.
+#[derive(Default)]
+struct Group {
+    inputs: Vec<u8>,
     places: Vec<usize>,
 }
 
@@ -32,9 +35,8 @@ impl Leaves {
         Self {
             domain,
             hashes: Vec::with_capacity(count),
-            one_block: Group::new(),
-            two_blocks: Group::new(),
-            buffer: Vec::with_capacity(4 * BLOCK_BYTES),
+            groups: Default::default(),
+            buffer: Vec::with_capacity(CHUNK_BLOCKS * BLOCK_BYTES),
         }
     }
 
@@ -45,21 +47,23 @@ impl Leaves {
         pad(&mut self.buffer);
         let place = self.hashes.len();
         self.hashes.push(Hash::ZERO);
-        match self.buffer.len() {
-            BLOCK_BYTES => {
-                self.one_block.push(&self.buffer, place, self.domain, &mut self.hashes);
-            }
-            TWO_BLOCKS_BYTES => {
-                self.two_blocks.push(&self.buffer, place, self.domain, &mut self.hashes);
-            }
-            _ => self.hashes[place] = self.domain.hash(&self.buffer),
+        let blocks = self.buffer.len() / BLOCK_BYTES;
+        let Some(group) = blocks.checked_sub(1).and_then(|size| self.groups.get_mut(size)) else {
+            self.hashes[place] = self.domain.hash(&self.buffer);
+            return;
+        };
+        group.inputs.extend_from_slice(&self.buffer);
+        group.places.push(place);
+        if group.places.len() == GATHERED_MAX {
+            group.flush(blocks, self.domain, &mut self.hashes);
         }
     }
 
     /// All leaves, in the order in which they were added.
     pub(crate) fn finish(mut self) -> Vec<Hash> {
-        self.one_block.flush(self.domain, &mut self.hashes);
-        self.two_blocks.flush(self.domain, &mut self.hashes);
+        for (blocks, group) in (1..).zip(&mut self.groups) {
+            group.flush(blocks, self.domain, &mut self.hashes);
+        }
         self.hashes
     }
 }
@@ -70,29 +74,14 @@ pub(crate) fn leaf(domain: Domain, mut bytes: Vec<u8>) -> Hash {
     domain.hash(&bytes)
 }
 
-const TWO_BLOCKS_BYTES: usize = 2 * BLOCK_BYTES;
-
 fn pad(bytes: &mut Vec<u8>) {
     bytes.resize(bytes.len().next_multiple_of(BLOCK_BYTES), 0);
 }
 
-impl<const BYTES: usize> Group<BYTES> {
-    fn new() -> Self {
-        Self { inputs: Vec::with_capacity(GATHERED_MAX), places: Vec::with_capacity(GATHERED_MAX) }
-    }
-
-    fn push(&mut self, bytes: &[u8], place: usize, domain: Domain, hashes: &mut [Hash]) {
-        let mut input = [0; BYTES];
-        input.copy_from_slice(bytes);
-        self.inputs.push(input);
-        self.places.push(place);
-        if self.inputs.len() == GATHERED_MAX {
-            self.flush(domain, hashes);
-        }
-    }
-
-    fn flush(&mut self, domain: Domain, hashes: &mut [Hash]) {
-        for (place, hash) in self.places.drain(..).zip(domain.hash_many(self.inputs.iter())) {
+impl Group {
+    /// Hashes what there is, leaves of so many blocks each.
+    fn flush(&mut self, blocks: usize, domain: Domain, hashes: &mut [Hash]) {
+        for (place, hash) in self.places.drain(..).zip(domain.hash_blocks(blocks, &self.inputs)) {
             hashes[place] = hash;
         }
         self.inputs.clear();
@@ -105,7 +94,7 @@ mod tests {
 
     #[test]
     fn leaves_are_the_same_alone_and_in_groups() {
-        let sizes = (0..300_usize).map(|number| number * 37 % 260);
+        let sizes = (0..1_200_usize).map(|number| number * 37 % 1_200);
         let inputs: Vec<Vec<u8>> = sizes.map(|size| vec![size.to_le_bytes()[0]; size]).collect();
         let mut leaves = Leaves::new(Domain::Account, inputs.len());
         for input in &inputs {

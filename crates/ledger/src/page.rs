@@ -95,10 +95,24 @@ impl Ledger {
         pages.filter(|page| !page.bytes.is_empty()).collect()
     }
 
-    /// The pages that changed since this was last called, ascending by key; an
+    /// The whole state, ascending by key; [`Ledger::take_dirty_pages`] goes on
+    /// from here.
+    pub fn take_all_pages(&mut self) -> Vec<Page> {
+        self.take_dirty_keys();
+        self.all_pages()
+    }
+
+    /// The pages that changed since they were last taken, ascending by key; an
     /// empty one is gone. After [`Ledger::genesis`] that is the whole state,
     /// after [`Ledger::restore`] it may be a few pages too many.
     pub fn take_dirty_pages(&mut self) -> Vec<Page> {
+        let mut keys = self.take_dirty_keys();
+        keys.sort_unstable();
+        keys.into_iter().map(|key| self.page(key)).collect()
+    }
+
+    /// The keys of the pages that changed since this was last called.
+    fn take_dirty_keys(&mut self) -> Vec<PageKey> {
         let core = &mut self.core;
         let mut small = core.registry.take_dirty();
         let mut keys = Vec::new();
@@ -122,8 +136,7 @@ impl Ledger {
             }
         }
         keys.extend(small.then_some(key(section::SMALL, 0)));
-        keys.sort_unstable();
-        keys.into_iter().map(|key| self.page(key)).collect()
+        keys
     }
 
     /// One page; empty if there is no such page.

@@ -65,6 +65,11 @@ impl<R: Row> Table<R> {
         self.index.find(hash_u128(id.get()), |row| self.rows[row as usize].id() == id)
     }
 
+    /// What the search for an id reads first; it means nothing.
+    pub(crate) fn first_slot(&self, id: AccountId) -> u32 {
+        self.index.first_slot(hash_u128(id.get()))
+    }
+
     /// The number of a row that most often is the one with this id.
     pub(crate) fn probable_row(&self, id: AccountId) -> Option<u32> {
         self.index.probable(hash_u128(id.get()))

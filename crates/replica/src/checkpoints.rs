@@ -1,7 +1,16 @@
 //! When a checkpoint is due, and how much of the log stays behind it. One at a
 //! time; the first one is the whole state.
+//!
+//! Saving one takes a core for a good part of a second. The replicas of a chain
+//! execute the same bytes, and so would all save at once, and with them those of
+//! other chains that are as busy; so each has its [`turn`] in the interval.
+
+use tributary_types::ChainId;
 
 use crate::config::Limits;
+
+/// Chains that take turns; those of equal number modulo this one have the same.
+const CHAINS_IN_TURN: usize = 4;
 
 /// See the module head.
 #[derive(Debug)]
@@ -23,12 +32,13 @@ pub(crate) struct Checkpoints {
 }
 
 impl Checkpoints {
-    /// With the index of the restored checkpoint, if there was one.
-    pub fn new(limits: Limits, restored: Option<u64>) -> Self {
+    /// Which are due as if so many bytes had been executed before, with the
+    /// index of the restored checkpoint, if there was one.
+    pub fn new(limits: Limits, bytes: usize, restored: Option<u64>) -> Self {
         Self {
             limits,
             blocks: 0,
-            bytes: 0,
+            bytes,
             saving: None,
             has_base: restored.is_some(),
             durable: restored.unwrap_or(0),
@@ -91,9 +101,31 @@ impl Checkpoints {
     }
 }
 
+/// How many bytes of `interval` the first checkpoint of this replica comes
+/// before it is over.
+pub(crate) fn turn(interval: usize, chain: ChainId, validator: u16, validators: usize) -> usize {
+    let turns = CHAINS_IN_TURN * validators.max(1);
+    let turn = usize::from(chain.get()) % CHAINS_IN_TURN * validators + usize::from(validator);
+    interval / turns * turn
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn replicas_of_a_few_chains_take_turns() {
+        let mut turns = Vec::new();
+        for chain in 1..=4 {
+            turns.extend((0..3).map(|validator| turn(1_200, ChainId::new(chain), validator, 3)));
+        }
+        turns.sort_unstable();
+        assert_eq!(turns, (0..12).map(|turn| 100 * turn).collect::<Vec<_>>());
+        let mut checkpoints =
+            Checkpoints::new(limits(), limits().checkpoint_after_bytes - 150, None);
+        assert!(!executed(&mut checkpoints, 1));
+        assert!(executed(&mut checkpoints, 1));
+    }
 
     fn limits() -> Limits {
         let (checkpoint_after_blocks, log_tail_bytes) = (10, 500);
@@ -107,7 +139,7 @@ mod tests {
 
     #[test]
     fn one_is_saved_at_a_time_and_the_first_is_complete() {
-        let mut checkpoints = Checkpoints::new(limits(), None);
+        let mut checkpoints = Checkpoints::new(limits(), 0, None);
         assert!(!executed(&mut checkpoints, 9));
         assert!(executed(&mut checkpoints, 1));
         assert!(checkpoints.begin(10));
@@ -115,12 +147,12 @@ mod tests {
         assert_eq!(checkpoints.saved(10), 500);
         assert!(checkpoints.is_due());
         assert!(!checkpoints.begin(20));
-        assert!(!Checkpoints::new(limits(), Some(7)).begin(17));
+        assert!(!Checkpoints::new(limits(), 0, Some(7)).begin(17));
     }
 
     #[test]
     fn when_each_is_wanted_no_block_stays_outside() {
-        let mut checkpoints = Checkpoints::new(limits(), None);
+        let mut checkpoints = Checkpoints::new(limits(), 0, None);
         checkpoints.want_each();
         assert!(!checkpoints.is_due() && checkpoints.is_complete(), "there is nothing to save");
         assert!(executed(&mut checkpoints, 1));
@@ -135,7 +167,7 @@ mod tests {
 
     #[test]
     fn wanted_space_brings_the_next_one_forward_and_leaves_no_tail() {
-        let mut checkpoints = Checkpoints::new(limits(), None);
+        let mut checkpoints = Checkpoints::new(limits(), 0, None);
         checkpoints.want_space();
         assert!(!checkpoints.is_due(), "there is nothing to save");
         assert!(executed(&mut checkpoints, 1));

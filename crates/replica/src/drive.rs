@@ -150,7 +150,7 @@ impl Replica {
             self.reply(*request, Reply::Receipts { height, first_index, receipts });
             first += count;
         }
-        let block = ExecutedBlock { header, body: entry.data.to_vec(), outcomes };
+        let block = ExecutedBlock { header, body: entry.data.clone(), outcomes };
         self.emit(Effect::Executed(Arc::new(block)));
         let header = self.ledger.header().clone();
         self.sign(&header);
@@ -165,8 +165,8 @@ impl Replica {
     /// last time, or all of it the first time.
     pub(crate) fn save_checkpoint(&mut self, position: LogPosition) {
         let complete = self.checkpoints.begin(position.index);
-        let changed = self.ledger.take_dirty_pages();
-        let pages = if complete { self.ledger.all_pages() } else { changed };
+        let ledger = &mut self.ledger;
+        let pages = if complete { ledger.take_all_pages() } else { ledger.take_dirty_pages() };
         let header = self.ledger.header().clone();
         let checkpoint = Checkpoint { index: position.index, term: position.term, header, pages };
         self.emit(Effect::SaveCheckpoint { checkpoint, complete });

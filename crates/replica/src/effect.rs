@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use thiserror::Error;
 use tributary_chain::certificate::Vote;
 use tributary_chain::{Certificate, CertificateError, Header, InboxError};
@@ -130,7 +131,7 @@ pub struct ExecutedBlock {
     /// What validators sign.
     pub header: Header,
     /// Canonical bytes of the body, as consensus ordered it.
-    pub body: Vec<u8>,
+    pub body: Bytes,
     /// Receipts.
     pub outcomes: BlockOutcomes,
 }

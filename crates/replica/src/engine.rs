@@ -21,6 +21,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
+use bytes::Bytes;
 use raft::eraftpb::{Entry, Message, MessageType};
 use raft::{
     Config, ProgressState, RawNode, ReadOnlyOption, Ready, SnapshotStatus, StateRole, Storage,
@@ -398,7 +399,7 @@ pub(crate) fn raft_id(validator: u16) -> u64 {
 /// and is itself dropped in the same write.
 pub(crate) fn replace_tail(log: RangeInclusive<u64>, base: LogPosition) -> Option<LogEntry> {
     let LogPosition { index, term } = base;
-    log.contains(&index).then(|| LogEntry { index, term, kind: 0, data: Vec::new() })
+    log.contains(&index).then(|| LogEntry { index, term, kind: 0, data: Bytes::new() })
 }
 
 fn hard_state_of(state: &raft::eraftpb::HardState) -> HardState {

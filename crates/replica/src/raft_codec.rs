@@ -6,6 +6,7 @@
 //! field, and snapshot bytes (a state travels as pages beside the message).
 //! Types that raft uses only inside of one process have no encoding.
 
+use bytes::Bytes;
 use raft::eraftpb::{Entry, EntryType, Message, MessageType, Snapshot};
 use tributary_types::codec::{Decode, DecodeError, Encode, Reader, decode_list, encode_list};
 
@@ -108,7 +109,7 @@ impl Decode for RaftMessage {
         }
         message.reject = bool::decode(reader)?;
         message.priority = i64::from_le_bytes(reader.array("priority")?);
-        message.context = decode_bytes(reader, "raft context", CONTEXT_BYTES_MAX)?.into();
+        message.context = decode_bytes(reader, "raft context", CONTEXT_BYTES_MAX)?;
         if bool::decode(reader)? {
             message.set_snapshot(decode_snapshot(reader)?);
         }
@@ -154,7 +155,7 @@ fn decode_entries(reader: &mut Reader<'_>) -> Result<Vec<Entry>, DecodeError> {
         );
         entry.term = u64::decode(reader)?;
         entry.index = u64::decode(reader)?;
-        entry.data = decode_bytes(reader, "raft entry", ENTRY_BYTES_MAX)?.into();
+        entry.data = decode_bytes(reader, "raft entry", ENTRY_BYTES_MAX)?;
         entries.push(entry);
     }
     Ok(entries)
@@ -169,9 +170,9 @@ fn decode_bytes(
     reader: &mut Reader<'_>,
     what: &'static str,
     limit: usize,
-) -> Result<Vec<u8>, DecodeError> {
+) -> Result<Bytes, DecodeError> {
     let count = reader.count(what, limit, 1)?;
-    reader.take(count, what).map(<[u8]>::to_vec)
+    reader.take_shared(count, what)
 }
 
 fn length_of(length: usize) -> u32 {
@@ -202,7 +203,7 @@ pub(crate) fn to_log_entry(entry: &Entry) -> LogEntry {
         index: entry.index,
         term: entry.term,
         kind: kind_of(entry.entry_type),
-        data: entry.data.to_vec(),
+        data: entry.data.clone(),
     }
 }
 
@@ -212,7 +213,7 @@ pub(crate) fn from_log_entry(stored: LogEntry) -> Option<Entry> {
     entry.set_entry_type(entry_type_of(stored.kind)?);
     entry.index = stored.index;
     entry.term = stored.term;
-    entry.data = stored.data.into();
+    entry.data = stored.data;
     Some(entry)
 }
 

@@ -193,8 +193,12 @@ mod tests {
     const CHAIN: ChainId = ChainId::new(1);
 
     fn loaded(first: u64, terms: &[u64], term: u64, commit: u64) -> LoadedLog {
-        let entry =
-            |(index, term): (u64, &u64)| LogEntry { index, term: *term, kind: 0, data: vec![1] };
+        let entry = |(index, term): (u64, &u64)| LogEntry {
+            index,
+            term: *term,
+            kind: 0,
+            data: vec![1].into(),
+        };
         let entries = (first..).zip(terms).map(entry).collect();
         LoadedLog { hard_state: HardState { term, vote: 0, commit }, entries }
     }

@@ -37,7 +37,7 @@ use std::sync::Arc;
 use tributary_ledger::{Genesis, Ledger};
 use tributary_types::{BlockHeight, Hash, TimeMs};
 
-use crate::checkpoints::Checkpoints;
+use crate::checkpoints::{Checkpoints, turn};
 use crate::clock::Clocks;
 use crate::config::{ReplicaConfig, Restored, StartError};
 use crate::effect::{Effect, Fatality, Now, ReplicaStatus, Reply, RequestId};
@@ -124,6 +124,8 @@ impl Replica {
             ledger.header().height,
             restored.certified,
         );
+        let interval = config.limits.checkpoint_after_bytes;
+        let turn = turn(interval, config.chain, config.validator, validators);
         let mut replica = Self {
             genesis: Arc::new(genesis.clone()),
             cluster,
@@ -134,7 +136,7 @@ impl Replica {
             pending: Pending::new(config.limits),
             in_flight: VecDeque::new(),
             reads: Reads::default(),
-            checkpoints: Checkpoints::new(config.limits, saved),
+            checkpoints: Checkpoints::new(config.limits, turn, saved),
             offered: None,
             certified_before,
             now: None,

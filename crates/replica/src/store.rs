@@ -9,6 +9,7 @@
 
 use std::ops::RangeInclusive;
 
+use bytes::Bytes;
 use thiserror::Error;
 use tributary_chain::{Certificate, Header};
 use tributary_ledger::Page;
@@ -59,7 +60,7 @@ pub struct LogEntry {
     /// Raft entry type: 0 normal, 1 and 2 configuration changes.
     pub kind: u8,
     /// Canonical bytes of a body; empty for the entry that opens a term.
-    pub data: Vec<u8>,
+    pub data: Bytes,
 }
 
 /// What raft must never forget.
@@ -156,9 +157,9 @@ pub struct StoredBlock {
     /// The header.
     pub header: Header,
     /// Canonical bytes of the body.
-    pub body: Vec<u8>,
+    pub body: Bytes,
     /// Canonical bytes of the block's outcomes.
-    pub outcomes: Vec<u8>,
+    pub outcomes: Bytes,
 }
 
 /// The archive: blocks and certificates of all chains of one process.

@@ -62,7 +62,11 @@ fn fill(directory: &Path, saving_ms: &mut Vec<u128>) -> Result<u64, Box<dyn Erro
             outcomes.resize(OUTCOME_BYTES, 0);
             let body = random(&mut state, BODY_BYTES);
             bytes += (body.len() + outcomes.len()) as u64;
-            blocks.put_blocks(&[StoredBlock { header: header.clone(), body, outcomes }])?;
+            blocks.put_blocks(&[StoredBlock {
+                header: header.clone(),
+                body: body.into(),
+                outcomes: outcomes.into(),
+            }])?;
             if height.is_multiple_of(CHECKPOINT_BLOCKS) {
                 let page = |number| Page {
                     key: PageKey { section: 1, number },

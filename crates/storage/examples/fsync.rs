@@ -111,7 +111,7 @@ fn timed(work: impl FnOnce() -> std::io::Result<()>) -> std::io::Result<Duration
 fn log_write(index: u64, bytes: usize) -> LogWrite {
     LogWrite {
         chain: ChainId::new(1),
-        entries: vec![LogEntry { index, term: 1, kind: 0, data: vec![7; bytes] }],
+        entries: vec![LogEntry { index, term: 1, kind: 0, data: vec![7; bytes].into() }],
         hard_state: Some(HardState { term: 1, vote: 1, commit: index - 1 }),
         compact_to: index
             .is_multiple_of(ENTRIES_KEPT)

@@ -6,6 +6,7 @@
 
 use std::ops::RangeInclusive;
 
+use bytes::Bytes;
 use rocksdb::{Direction, WriteBatch};
 use tributary_chain::{Certificate, Header};
 use tributary_replica::store::{BlockStore, StorageFault, StoredBlock};
@@ -75,7 +76,7 @@ impl BlockStore for RocksBlocks {
             let parts = values::parts(bytes);
             let (body, outcomes) =
                 parts.map_err(|error| undecodable(Family::Blocks.describe(&key), &error))?;
-            Ok((body.to_vec(), outcomes.to_vec()))
+            Ok((Bytes::copy_from_slice(body), Bytes::copy_from_slice(outcomes)))
         })?;
         let (body, outcomes) = found.ok_or_else(|| {
             corrupt(Family::Blocks.describe(&key), "missing, though its header is here")

@@ -6,6 +6,7 @@
 //! bytes. The format is deliberately not self-describing; a change of layout
 //! is a change of the [`crate::hash::Domain`] tag of what contains it.
 
+use bytes::Bytes;
 use thiserror::Error;
 
 /// Why bytes are not the canonical encoding of a value.
@@ -48,13 +49,23 @@ pub enum DecodeError {
 #[derive(Debug, Clone)]
 pub struct Reader<'a> {
     bytes: &'a [u8],
+    /// What the bytes are a part of, if parts of it may be kept.
+    whole: Option<&'a Bytes>,
 }
 
 impl<'a> Reader<'a> {
     /// Starts at the first byte.
     #[must_use]
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes }
+        Self { bytes, whole: None }
+    }
+
+    /// Starts at the first byte of what is shared: long byte strings in it
+    /// ([`Reader::take_shared`]) are then parts of it, and no copies. Whoever
+    /// keeps one keeps all of it in memory.
+    #[must_use]
+    pub fn shared(bytes: &'a Bytes) -> Self {
+        Self { bytes, whole: Some(bytes) }
     }
 
     /// Takes the next `count` bytes.
@@ -70,6 +81,16 @@ impl<'a> Reader<'a> {
             }
             None => Err(DecodeError::Truncated { what, needed: count, left: self.bytes.len() }),
         }
+    }
+
+    /// Takes the next `count` bytes, to be kept: as a part of what is shared, or
+    /// a copy.
+    ///
+    /// # Errors
+    /// [`DecodeError::Truncated`] if fewer are left.
+    pub fn take_shared(&mut self, count: usize, what: &'static str) -> Result<Bytes, DecodeError> {
+        let taken = self.take(count, what)?;
+        Ok(self.whole.map_or_else(|| Bytes::copy_from_slice(taken), |whole| whole.slice_ref(taken)))
     }
 
     /// Takes a fixed-size array.
@@ -159,7 +180,19 @@ pub trait Decode: Sized {
 /// # Errors
 /// [`DecodeError`], also for trailing bytes.
 pub fn decode_exact<T: Decode>(bytes: &[u8]) -> Result<T, DecodeError> {
-    let mut reader = Reader::new(bytes);
+    decode_all(Reader::new(bytes))
+}
+
+/// Decodes a value that fills `bytes` completely; long byte strings in it are
+/// parts of `bytes` ([`Reader::shared`]).
+///
+/// # Errors
+/// [`DecodeError`], also for trailing bytes.
+pub fn decode_shared<T: Decode>(bytes: &Bytes) -> Result<T, DecodeError> {
+    decode_all(Reader::shared(bytes))
+}
+
+fn decode_all<T: Decode>(mut reader: Reader<'_>) -> Result<T, DecodeError> {
     let value = T::decode(&mut reader)?;
     reader.finish()?;
     Ok(value)

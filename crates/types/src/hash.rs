@@ -238,6 +238,22 @@ impl Domain {
         }
     }
 
+    /// As [`Domain::hash_many`] for inputs that stand one behind the other, each
+    /// of so many blocks of 64 bytes; nothing for a size that is none or larger
+    /// than a chunk of [`CHUNK_BLOCKS`]. What is left over at the end is no input.
+    #[must_use]
+    pub fn hash_blocks(self, blocks: usize, inputs: &[u8]) -> Vec<Hash> {
+        macro_rules! by_size {
+            ($($size:literal)+) => {
+                match blocks {
+                    $($size => self.hash_many(inputs.as_chunks::<{ 64 * $size }>().0.iter()),)+
+                    _ => Vec::new(),
+                }
+            };
+        }
+        by_size!(1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16)
+    }
+
     /// Hashes the canonical encoding of a value.
     #[must_use]
     pub fn hash_value(self, value: &impl Encode) -> Hash {
@@ -245,6 +261,8 @@ impl Domain {
     }
 }
 
+/// Most blocks of the inputs that [`Domain::hash_blocks`] takes: a chunk of BLAKE3.
+pub const CHUNK_BLOCKS: usize = 16;
 /// Inputs that the widest processors hash at once.
 const LANES: usize = 16;
 
@@ -283,6 +301,17 @@ mod tests {
             check::<128>(count);
             check::<1_024>(count);
         }
+    }
+
+    #[test]
+    fn inputs_of_every_size_are_hashed_as_one_by_one() {
+        for blocks in 1..=CHUNK_BLOCKS {
+            let inputs: Vec<u8> = (0..64 * blocks * 20).map(|at| at.to_le_bytes()[0]).collect();
+            let singly: Vec<_> =
+                inputs.chunks(64 * blocks).map(|input| Domain::Node.hash(input)).collect();
+            assert_eq!(Domain::Node.hash_blocks(blocks, &inputs), singly, "{blocks} blocks");
+        }
+        assert_eq!(Domain::Node.hash_blocks(CHUNK_BLOCKS + 1, &[0; 4_096]), []);
     }
 
     #[test]

@@ -108,7 +108,7 @@ pub fn entry(bytes: &[u8]) -> Result<LogEntry, DecodeError> {
     let mut reader = Reader::new(bytes);
     let (index, term) = <(u64, u64)>::decode(&mut reader)?;
     let kind = u8::decode(&mut reader)?;
-    let data = reader.take(reader.remaining(), "data")?.to_vec();
+    let data = reader.take_shared(reader.remaining(), "data")?;
     Ok(LogEntry { index, term, kind, data })
 }
 

@@ -202,7 +202,7 @@ pub(crate) mod samples {
         let institution = InstitutionId::new(1);
         let batch = Batch::sign(&Hash::ZERO, CHAIN, institution, &key, vec![], records, vec![]);
         let body = Body { clocks: vec![], deliveries: vec![], batches: vec![batch] };
-        let (body, outcomes) = (body.to_bytes(), outcomes.to_bytes());
+        let (body, outcomes) = (body.to_bytes().into(), outcomes.to_bytes().into());
         StoredBlock { header: header(height, time), body, outcomes }
     }
 
@@ -275,10 +275,10 @@ mod tests {
     #[test]
     fn a_body_without_its_outcomes_is_corrupt() {
         let mut stored = stored_block(9, 1_000, vec![committed(id(1))], vec![]);
-        stored.outcomes = BlockOutcomes::default().to_bytes();
+        stored.outcomes = BlockOutcomes::default().to_bytes().into();
         let error = Block::decode(&stored).unwrap_err().to_string();
         assert_eq!(error, "block 9 of chain 1 is corrupt: 1 items, 0 receipts");
-        stored.outcomes.push(0);
+        stored.outcomes = [&stored.outcomes[..], &[0]].concat().into();
         assert!(Block::decode(&stored).is_err());
     }
 }

@@ -109,7 +109,7 @@ impl BlockReader {
             Some(block) => Ok(Some(StoredBlock {
                 header: block.header.clone(),
                 body: block.body.clone(),
-                outcomes: block.outcomes.to_bytes(),
+                outcomes: block.outcomes.to_bytes().into(),
             })),
             // It may have been put between the two looks, never the reverse.
             None => self.store.block(self.chain, height),

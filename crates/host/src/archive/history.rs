@@ -133,7 +133,7 @@ mod tests {
         outcomes.receipts[0].previous_debit = links[0];
         outcomes.receipts[1].previous_debit = links[1];
         outcomes.late[0].1.previous_debit = links[2];
-        second.outcomes = outcomes.to_bytes();
+        second.outcomes = outcomes.to_bytes().into();
         replica_with(&[stored_block(1, 1, vec![id(1)], vec![]), second])
     }
 

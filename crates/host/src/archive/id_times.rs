@@ -293,12 +293,12 @@ mod tests {
             let header = stored_block(9, 1_000, vec![], vec![]).header;
             let mut executed = ExecutedBlock {
                 header: header.clone(),
-                body: body.to_bytes(),
+                body: body.to_bytes().into(),
                 outcomes: outcomes.clone(),
             };
             let decoded = Block::new(header, body, outcomes).unwrap();
             assert_eq!(IdTimes::of_executed(&executed), Ok(IdTimes::of(&decoded)));
-            executed.body.push(0);
+            executed.body = [&executed.body[..], &[0]].concat().into();
             assert_eq!(IdTimes::of_executed(&executed), Err(DecodeError::Trailing(1)));
         };
         check(&[], &[], &[]);

@@ -110,7 +110,7 @@ fn put_blocks(
         .map(|(_, block)| StoredBlock {
             header: block.header.clone(),
             body: block.body.clone(),
-            outcomes: block.outcomes.to_bytes(),
+            outcomes: block.outcomes.to_bytes().into(),
         })
         .collect();
     store.put_blocks(&stored)?;

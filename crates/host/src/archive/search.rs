@@ -238,6 +238,7 @@ mod tests {
         let fetched: Vec<_> = (6..=11)
             .map(|height| {
                 let StoredBlock { header, body, outcomes } = block(height);
+                let (body, outcomes) = (body.into(), outcomes.into());
                 ArchivedBlock { header, body, outcomes, certificate: None }
             })
             .collect();

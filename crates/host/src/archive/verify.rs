@@ -138,8 +138,8 @@ impl ChainRules {
 pub fn stored(served: &ArchivedBlock) -> StoredBlock {
     StoredBlock {
         header: served.header.clone(),
-        body: served.body.clone(),
-        outcomes: served.outcomes.clone(),
+        body: served.body.clone().into(),
+        outcomes: served.outcomes.clone().into(),
     }
 }
 
@@ -190,6 +190,7 @@ pub(crate) mod samples {
             let vote = |(number, key)| Vote::sign(number, key, &parent);
             let votes = (0..).zip(&keys()[..2]).map(vote).collect();
             let certificate = height.is_multiple_of(2).then_some(Certificate { votes });
+            let (body, outcomes) = (body.into(), outcomes.into());
             ArchivedBlock { header, body, outcomes, certificate }
         };
         (1..=last).map(block).collect()
@@ -211,8 +212,8 @@ pub(crate) mod samples {
         let certificate = Certificate { votes };
         vec![
             ("header", forge(&|block| block.header.time = TimeMs::new(1))),
-            ("body", forge(&|block| block.body.clone_from(&other.body))),
-            ("outcomes", forge(&|block| block.outcomes.clone_from(&refused.outcomes))),
+            ("body", forge(&|block| block.body = other.body.to_vec())),
+            ("outcomes", forge(&|block| block.outcomes = refused.outcomes.to_vec())),
             ("corrupt", forge(&|block| block.outcomes.truncate(1))),
             ("certificate", forge(&|block| block.certificate = Some(certificate.clone()))),
         ]

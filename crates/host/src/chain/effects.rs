@@ -5,7 +5,6 @@ use std::sync::Arc;
 use tributary_chain::channel::{DELIVERY_BYTES_MAX, Portion};
 use tributary_chain::{Certificate, Header};
 use tributary_replica::{Effect, ExecutedBlock, PeerMessage, Reply, RequestId};
-use tributary_types::Encode as _;
 use tributary_wire::node::{NodeError, Submitted};
 use tributary_wire::peer::PeerFrame;
 
@@ -105,8 +104,7 @@ impl ChainThread {
     }
 
     fn frame(&self, message: &PeerMessage) -> Vec<u8> {
-        let (chain, from) = (self.chain, self.validator);
-        tributary_wire::encode(&PeerFrame { chain, from, message: &message.to_bytes() })
+        PeerFrame::encode(self.chain, self.validator, message)
     }
 
     fn reply(&mut self, request: RequestId, reply: Reply) {

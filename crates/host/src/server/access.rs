@@ -48,11 +48,7 @@ pub fn check_request(peer: &Identity, request: &NodeRequest) -> Result<(), NodeE
 ///
 /// # Errors
 /// A sentence that names what does not fit.
-pub fn check_frame(
-    topology: &Topology,
-    peer: &Identity,
-    frame: &PeerFrame<'_>,
-) -> Result<(), String> {
+pub fn check_frame(topology: &Topology, peer: &Identity, frame: &PeerFrame) -> Result<(), String> {
     let (chain, from) = (frame.chain, frame.from);
     let home = topology.node_of(chain, from).map(|node| node.name.as_str());
     if peer.role == Role::Node && home == Some(peer.name.as_str()) {
@@ -65,6 +61,7 @@ pub fn check_frame(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bytes::Bytes;
     use tributary_chain::Batch;
     use tributary_types::{BlockHeight, ChainId, Hash, InstitutionId, SigningKey};
     use tributary_wire::Canonical;
@@ -127,7 +124,7 @@ mod tests {
         let topology = Topology::load(&path).unwrap();
         let check = |role, name: &str, chain, from| {
             let peer = Identity { role, name: name.to_owned() };
-            let frame = PeerFrame { chain: ChainId::new(chain), from, message: &[] };
+            let frame = PeerFrame { chain: ChainId::new(chain), from, message: Bytes::new() };
             check_frame(&topology, &peer, &frame).is_ok()
         };
         assert!(check(Role::Node, "a", 1, 2));

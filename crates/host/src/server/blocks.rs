@@ -51,6 +51,7 @@ fn descend(
         let certified = reader.certificate(height)?.filter(|(header, _)| *header == block.header);
         let StoredBlock { header, body, outcomes } = block;
         let certificate = certified.map(|(_, certificate)| certificate);
+        let (body, outcomes) = (body.into(), outcomes.into());
         blocks.push(ArchivedBlock { header, body, outcomes, certificate });
     }
     Ok(blocks)

@@ -22,7 +22,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tributary_replica::PeerMessage;
 use tributary_transport::{Handler, Identity, Role};
 use tributary_types::ChainId;
-use tributary_types::codec::decode_exact;
+use tributary_types::codec::decode_shared;
 use tributary_wire::Canonical;
 use tributary_wire::node::{NodeError, NodeReply, NodeRequest};
 use tributary_wire::peer::PeerFrame;
@@ -132,10 +132,10 @@ impl Server {
     }
 
     /// Hands a frame of another validator to its chain.
-    fn take_frame(&self, peer: &Identity, payload: &[u8]) -> Result<(), String> {
-        let frame: PeerFrame<'_> = tributary_wire::decode(payload).map_err(|e| e.to_string())?;
+    fn take_frame(&self, peer: &Identity, payload: &Bytes) -> Result<(), String> {
+        let frame = PeerFrame::decode(payload).map_err(|e| e.to_string())?;
         access::check_frame(&self.cluster.topology, peer, &frame)?;
-        let message: PeerMessage = decode_exact(frame.message).map_err(|e| e.to_string())?;
+        let message: PeerMessage = decode_shared(&frame.message).map_err(|e| e.to_string())?;
         let Some(chain) = self.chains.get(&frame.chain) else {
             return Err(format!("chain {} has no replica here", frame.chain));
         };

@@ -77,8 +77,7 @@ fn a_frame_of_a_validator_that_the_sender_is_not_closes_its_connection() {
     let router = cluster.router(0);
     let query = NodeRequest::Query { chain: CHAIN, query: Query::Status };
     assert!(router.ask(&query).is_ok());
-    let frame = PeerFrame { chain: CHAIN, from: 1, message: &[1, 2, 3] };
-    router.link.send(tributary_wire::encode(&frame)).unwrap();
+    router.link.send(PeerFrame::encode(CHAIN, 1, &[1_u8, 2, 3])).unwrap();
     assert!(serves(&cluster));
 }
 

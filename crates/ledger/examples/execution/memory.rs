@@ -28,7 +28,8 @@ pub fn measure(accounts: usize) -> Result<Figures, Box<dyn Error>> {
     let before = resident_bytes()?;
     world.open_users(accounts);
     world.pass_ms(WINDOW_PASSED_MS);
-    let body = world.uniform_payments(1);
+    // One block whose working memory is then there for all others.
+    let body = world.uniform_payments(BLOCK_PAYMENTS);
     assert_committed(&world.ledger.execute(&body, Hash::ZERO));
     // The list of ids is the fixture's own.
     let own = size_of_val(world.users.as_slice()) as u64;

@@ -2,16 +2,17 @@
 //! digest, with an index by id.
 
 use tributary_types::codec::{Decode, Encode};
-use tributary_types::{Domain, Hash, PaymentId};
+use tributary_types::{Domain, Hash, PaymentId, TimeMs};
 
 use super::entry::Entry;
+use super::packed::{Packed, PackedId};
 use crate::index::{Index, hash_u128};
 
 /// Ids of one span of time.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Bucket {
     /// In order of arrival.
-    pub(super) entries: Vec<Entry>,
+    pub(super) entries: Packed,
     index: Index,
     /// Running digest over the first `digested` entries.
     pub(super) digest: Hash,
@@ -21,35 +22,52 @@ pub(super) struct Bucket {
 }
 
 impl Bucket {
-    /// The latest entry of an id.
-    pub(super) fn find(&self, id: PaymentId) -> Option<&Entry> {
-        let found = self.index.find(hash_id(id), |row| self.entries[row as usize].id == id);
-        found.map(|row| &self.entries[row as usize])
-    }
-
-    /// The row that most often is that of an id, if it is there.
-    pub(super) fn probable_row(&self, id: PaymentId) -> Option<u32> {
-        self.index.probable(hash_id(id))
-    }
-
-    /// Appends an entry whose id is not there yet.
-    pub(super) fn push_new(&mut self, entry: Entry) {
-        let (row, entries) = (self.next_row(), &self.entries);
-        self.index.insert(hash_id(entry.id), row, |row| hash_id(entries[row as usize].id));
-        self.entries.push(entry);
-    }
-
-    /// Appends an entry that replaces an earlier one of its id, if there is one.
-    pub(super) fn push(&mut self, entry: Entry) {
-        let (hash, row) = (hash_id(entry.id), self.next_row());
-        match self.index.find(hash, |other| self.entries[other as usize].id == entry.id) {
-            Some(old) => {
-                let entries = &self.entries;
-                self.index.replace(hash, old, row, |row| hash_id(entries[row as usize].id));
-                self.entries.push(entry);
-            }
-            None => self.push_new(entry),
+    /// An empty bucket whose span begins at `begin`, with an index for as many
+    /// ids as are expected.
+    pub(super) fn new(begin: TimeMs, expected: usize) -> Self {
+        Self {
+            entries: Packed::new(begin),
+            index: Index::with_capacity(expected),
+            digest: Hash::ZERO,
+            digested: 0,
+            unsaved_from: 0,
         }
+    }
+
+    /// Ids that there are.
+    pub(super) const fn ids(&self) -> usize {
+        self.index.len()
+    }
+
+    /// The latest entry of an id.
+    pub(super) fn find(&self, id: PaymentId) -> Option<Entry> {
+        let id = self.entries.pack_id(id)?;
+        self.row_of(id).map(|row| self.entries.get(row as usize))
+    }
+
+    /// What the search for an id reads first; it means nothing.
+    pub(super) fn first_slot(&self, id: PaymentId) -> u32 {
+        self.entries.pack_id(id).map_or(0, |id| self.index.first_slot(hash_id(id)))
+    }
+
+    /// Appends an entry whose id is not there yet; `None` if it does not fit.
+    pub(super) fn push_new(&mut self, entry: &Entry) -> Option<()> {
+        let (id, row) = (self.entries.pack_id(entry.id)?, self.next_row());
+        self.entries.push(entry)?;
+        let entries = &self.entries;
+        self.index.insert(hash_id(id), row, |row| hash_id(entries.id(row as usize)));
+        Some(())
+    }
+
+    /// Appends an entry that replaces an earlier one of its id, if there is one;
+    /// `None` if it does not fit.
+    pub(super) fn push(&mut self, entry: &Entry) -> Option<()> {
+        let (id, row) = (self.entries.pack_id(entry.id)?, self.next_row());
+        let Some(old) = self.row_of(id) else { return self.push_new(entry) };
+        self.entries.push(entry)?;
+        let entries = &self.entries;
+        self.index.replace(hash_id(id), old, row, |row| hash_id(entries.id(row as usize)));
+        Some(())
     }
 
     /// Whether the digest covers all entries.
@@ -59,14 +77,13 @@ impl Bucket {
 
     /// Brings the digest up to date.
     pub(super) fn extend_digest(&mut self) {
-        let new = &self.entries[self.digested..];
-        self.digest = new.chunk_by(same_block).fold(self.digest, extend);
+        self.digest = digest(self.digest, self.entries.range(self.digested..self.entries.len()));
         self.digested = self.entries.len();
     }
 
     /// The digest, computed from all entries.
     pub(super) fn rebuilt_digest(&self) -> Hash {
-        self.entries.chunk_by(same_block).fold(Hash::ZERO, extend)
+        digest(Hash::ZERO, self.entries.range(0..self.entries.len()))
     }
 
     /// All entries have come from pages.
@@ -83,24 +100,33 @@ impl Bucket {
         if first < end { Some(first) } else { None }
     }
 
+    fn row_of(&self, id: PackedId) -> Option<u32> {
+        self.index.find(hash_id(id), |row| self.entries.id(row as usize) == id)
+    }
+
     fn next_row(&self) -> u32 {
         u32::try_from(self.entries.len()).expect("a bucket holds seconds of ids")
     }
 }
 
-fn hash_id(id: PaymentId) -> u64 {
-    hash_u128(u128::from_le_bytes(*id.as_bytes()))
+fn hash_id(id: PackedId) -> u64 {
+    hash_u128(id.bits())
 }
 
-/// The digest after the entries of one more block.
-fn extend(digest: Hash, entries: &[Entry]) -> Hash {
-    let mut bytes = Vec::with_capacity(32 + entries.len() * Entry::BYTES_MIN);
-    digest.encode(&mut bytes);
-    entries.iter().for_each(|entry| entry.encode(&mut bytes));
-    Domain::IdBucket.hash(&bytes)
-}
-
-/// Entries know their block by the position of the outcome.
-fn same_block(one: &Entry, other: &Entry) -> bool {
-    one.position.height() == other.position.height()
+/// The digest after more entries: one step for those of each block.
+fn digest(mut digest: Hash, entries: impl Iterator<Item = Entry>) -> Hash {
+    let mut entries = entries.peekable();
+    let mut bytes = Vec::with_capacity(32 + entries.size_hint().0 * Entry::BYTES_MIN);
+    while let Some(first) = entries.next() {
+        bytes.clear();
+        digest.encode(&mut bytes);
+        first.encode(&mut bytes);
+        // Entries know their block by the position of the outcome.
+        let height = first.position.height();
+        while let Some(entry) = entries.next_if(|entry| entry.position.height() == height) {
+            entry.encode(&mut bytes);
+        }
+        digest = Domain::IdBucket.hash(&bytes);
+    }
+    digest
 }

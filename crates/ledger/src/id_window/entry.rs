@@ -1,4 +1,4 @@
-//! What is kept of one id: 32 bytes.
+//! What is remembered of one id, and its canonical encoding: 32 bytes.
 
 use tributary_types::codec::{Decode, DecodeError, Encode, Reader};
 use tributary_types::{Domain, Hash, OutcomeCode, PaymentId, Position};
@@ -25,12 +25,12 @@ impl Fingerprint {
     }
 }
 
-/// One outcome. 32 bytes.
+/// One outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) id: PaymentId,
     /// 56 bits of the content's hash, and the outcome code in the low 8 bits.
-    content_and_code: u64,
+    pub(super) content_and_code: u64,
     pub(super) position: Position,
 }
 

@@ -4,15 +4,19 @@ use tributary_types::codec::{Decode, Encode, Reader, decode_list, encode_list};
 
 use super::bucket::Bucket;
 use super::entry::Entry;
+use super::packed::{CHUNK_ENTRIES, SPAN_MS_MAX};
 use super::{BUCKETS, IdWindow};
+use crate::limits::ID_WINDOW_MS_MAX;
 
 /// Entries of one page of a checkpoint.
-const PAGE_ENTRIES: usize = 8_192;
+const PAGE_ENTRIES: usize = CHUNK_ENTRIES;
 /// Bits of a page number that count the pages of a bucket; those above are the
 /// bucket's number modulo [`PAGE_BUCKETS`].
 const PAGE_BITS: u32 = 23;
 const PAGE_BUCKETS: u64 = 1 << (u32::BITS - PAGE_BITS);
+const LONGEST_BUCKETS: u64 = 2 * ID_WINDOW_MS_MAX / SPAN_MS_MAX;
 const _: () = assert!(PAGE_BUCKETS > BUCKETS + 2, "live buckets have distinct page numbers");
+const _: () = assert!(PAGE_BUCKETS > LONGEST_BUCKETS + 3, "also those of the longest window");
 
 impl IdWindow {
     /// The numbers of all pages that there are.
@@ -40,9 +44,10 @@ impl IdWindow {
         let mut bytes = Vec::new();
         if let Some((number, bucket)) = found {
             let end = (start + PAGE_ENTRIES).min(bucket.entries.len());
-            if let Some(entries) = bucket.entries.get(start..end).filter(|page| !page.is_empty()) {
+            if start < end {
                 number.encode(&mut bytes);
-                encode_list(entries, &mut bytes);
+                let entries: Vec<_> = bucket.entries.range(start..end).collect();
+                encode_list(&entries, &mut bytes);
             }
         }
         bytes
@@ -57,14 +62,16 @@ impl IdWindow {
         });
         let (number, entries) = decoded.map_err(|error| error.to_string())?;
         reader.finish().map_err(|error| error.to_string())?;
-        let bucket = self.buckets.entry(number).or_default();
+        let begin = self.begin_of(number);
+        let bucket =
+            self.buckets.entry(number).or_insert_with(|| Bucket::new(begin, entries.len()));
         if page_number(number, page_of(bucket.entries.len())) != page
             || !bucket.entries.len().is_multiple_of(PAGE_ENTRIES)
         {
             return Err(format!("ids of bucket {number} are not where they belong"));
         }
-        entries.into_iter().for_each(|entry| bucket.push(entry));
-        Ok(())
+        let pushed = entries.iter().try_for_each(|entry| bucket.push(entry));
+        pushed.ok_or_else(|| format!("an id of bucket {number} is not of its time or order"))
     }
 
     /// Recomputes all digests after the last page.

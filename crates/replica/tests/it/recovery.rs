@@ -126,7 +126,7 @@ fn replay_that_contradicts_the_certified_header_refuses_to_start() {
 fn an_entry_that_is_no_body_stops_the_replica() {
     let (_, mut restored) = restored(2, u64::MAX);
     let last: &mut LogEntry = restored.log.entries.last_mut().unwrap();
-    last.data = vec![0xff; 20];
+    last.data = vec![0xff; 20].into();
     restored.log.hard_state.commit = last.index;
     let error = start(restored).err().unwrap();
     assert!(matches!(error, StartError::Recovery(Fatality::Undecodable { .. })), "{error}");

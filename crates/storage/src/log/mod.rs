@@ -352,13 +352,7 @@ fn to_protobuf(entry: LogEntry) -> Entry {
         1 => EntryType::EntryConfChange,
         _ => EntryType::EntryConfChangeV2,
     };
-    Entry {
-        entry_type,
-        index: entry.index,
-        term: entry.term,
-        data: entry.data.into(),
-        ..Entry::default()
-    }
+    Entry { entry_type, index: entry.index, term: entry.term, data: entry.data, ..Entry::default() }
 }
 
 fn from_protobuf(entry: Entry) -> LogEntry {
@@ -367,5 +361,5 @@ fn from_protobuf(entry: Entry) -> LogEntry {
         EntryType::EntryConfChange => 1,
         EntryType::EntryConfChangeV2 => 2,
     };
-    LogEntry { index: entry.index, term: entry.term, kind, data: entry.data.into() }
+    LogEntry { index: entry.index, term: entry.term, kind, data: entry.data }
 }

@@ -118,7 +118,7 @@ mod tests {
     type Indexes = std::ops::RangeInclusive<u64>;
 
     fn entries(range: Indexes) -> Vec<LogEntry> {
-        range.map(|index| LogEntry { index, term: 1, kind: 0, data: vec![] }).collect()
+        range.map(|index| LogEntry { index, term: 1, kind: 0, data: bytes::Bytes::new() }).collect()
     }
 
     /// A log of `compacted_to + 1 ..= last`, then a write; expects what is

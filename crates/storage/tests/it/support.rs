@@ -34,7 +34,7 @@ pub fn bytes(seed: u64, length: usize) -> Vec<u8> {
 /// A log entry whose data says which it is.
 pub fn entry(chain: u16, index: u64, term: u64, length: usize) -> LogEntry {
     let seed = (u64::from(chain) << 48) ^ (term << 32) ^ index;
-    LogEntry { index, term, kind: 0, data: bytes(seed, length) }
+    LogEntry { index, term, kind: 0, data: bytes(seed, length).into() }
 }
 
 /// A write of entries `first..=last`, committed up to the one before.
@@ -75,8 +75,8 @@ pub fn header(number: u16, at: u64, time: u64) -> Header {
 pub fn block(number: u16, at: u64, length: usize) -> StoredBlock {
     StoredBlock {
         header: header(number, at, at * 10),
-        body: bytes(at, length),
-        outcomes: bytes(!at, length / 3),
+        body: bytes(at, length).into(),
+        outcomes: bytes(!at, length / 3).into(),
     }
 }
 

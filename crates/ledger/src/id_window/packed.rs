@@ -1,0 +1,192 @@
+//! How a bucket keeps its entries: 27 bytes each, in chunks that never move.
+//!
+//! ```text
+//!  12 bytes  id: 74 random bits, and its time since the bucket's begin (22 bits)
+//!   8 bytes  content and outcome code, as in the entry
+//!   7 bytes  position: blocks since the bucket's first (32 bits), index (24 bits)
+//! ```
+//!
+//! Version and variant of an id are the same in all (RFC 9562, section 5.7) and
+//! left out, and so is what all times and heights of a bucket have in common.
+
+use tributary_types::{BlockHeight, PaymentId, Position, TimeMs};
+
+use super::entry::Entry;
+
+/// Longest span of time of a bucket, in ms: 70 minutes.
+pub(super) const SPAN_MS_MAX: u64 = 1 << OFFSET_BITS;
+/// Entries of a chunk.
+pub(super) const CHUNK_ENTRIES: usize = 8_192;
+
+const OFFSET_BITS: u32 = 22;
+/// Random bits of an id: 12 between version and variant, 62 behind.
+const RANDOM_BITS: u32 = 12 + LOW_BITS;
+const LOW_BITS: u32 = 62;
+const _: () = assert!((OFFSET_BITS + RANDOM_BITS) as usize == 8 * ID_BYTES);
+
+const ID_BYTES: usize = 12;
+const CONTENT_BYTES: usize = 8;
+const POSITION_BYTES: usize = 7;
+const ENTRY_BYTES: usize = ID_BYTES + CONTENT_BYTES + POSITION_BYTES;
+const INDEX_BITS: u32 = Position::INDEX_LIMIT.trailing_zeros();
+
+/// An id within its bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct PackedId(u128);
+
+/// Entries in order of arrival.
+#[derive(Debug, Clone)]
+pub(super) struct Packed {
+    /// Where the bucket's span of time begins.
+    begin: TimeMs,
+    /// Height of the first entry's block.
+    first_height: BlockHeight,
+    chunks: Vec<Vec<[u8; ENTRY_BYTES]>>,
+    len: usize,
+}
+
+impl Packed {
+    /// No entries yet; the bucket's span begins at `begin`.
+    pub(super) const fn new(begin: TimeMs) -> Self {
+        Self { begin, first_height: BlockHeight::new(0), chunks: Vec::new(), len: 0 }
+    }
+
+    pub(super) const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// An id as it is kept here; `None` if its time is outside of the span.
+    pub(super) fn pack_id(&self, id: PaymentId) -> Option<PackedId> {
+        let offset = id.time().get().checked_sub(self.begin.get())?;
+        let bits = u128::from_be_bytes(*id.as_bytes());
+        let low = bits & ((1 << LOW_BITS) - 1);
+        let high = bits >> 64 & 0xfff;
+        let packed = u128::from(offset) << RANDOM_BITS | high << LOW_BITS | low;
+        (offset < SPAN_MS_MAX).then_some(PackedId(packed))
+    }
+
+    /// Adds an entry at the end; `None` if its time is outside of the span, or
+    /// its block before the first one's or 2^32 blocks behind it.
+    pub(super) fn push(&mut self, entry: &Entry) -> Option<()> {
+        let id = self.pack_id(entry.id)?;
+        if self.len == 0 {
+            self.first_height = entry.position.height();
+        }
+        let blocks = entry.position.height().get().checked_sub(self.first_height.get())?;
+        let position = blocks << INDEX_BITS | u64::from(entry.position.index());
+        let [position @ .., 0] = position.to_le_bytes() else { return None };
+        let mut bytes = [0; ENTRY_BYTES];
+        let (head, rest) = bytes.split_at_mut(ID_BYTES);
+        let (content, place) = rest.split_at_mut(CONTENT_BYTES);
+        head.copy_from_slice(&id.0.to_le_bytes()[..ID_BYTES]);
+        content.copy_from_slice(&entry.content_and_code.to_le_bytes());
+        place.copy_from_slice(&position);
+        if self.len.is_multiple_of(CHUNK_ENTRIES) {
+            self.chunks.push(Vec::with_capacity(CHUNK_ENTRIES));
+        }
+        self.chunks.last_mut()?.push(bytes);
+        self.len += 1;
+        Some(())
+    }
+
+    /// The id at `row`.
+    pub(super) fn id(&self, row: usize) -> PackedId {
+        let (id, _) = self.bytes(row).split_at(ID_BYTES);
+        let mut bytes = [0; 16];
+        bytes[..ID_BYTES].copy_from_slice(id);
+        PackedId(u128::from_le_bytes(bytes))
+    }
+
+    /// The entry at `row`.
+    pub(super) fn get(&self, row: usize) -> Entry {
+        let (_, rest) = self.bytes(row).split_at(ID_BYTES);
+        let (content, place) = rest.split_at(CONTENT_BYTES);
+        let (mut content_and_code, mut position) = ([0; 8], [0; 8]);
+        content_and_code.copy_from_slice(content);
+        position[..POSITION_BYTES].copy_from_slice(place);
+        let position = u64::from_le_bytes(position);
+        let height = self.first_height.get() + (position >> INDEX_BITS);
+        let index = position & u64::from(Position::INDEX_LIMIT - 1);
+        let index = u32::try_from(index).unwrap_or_default();
+        Entry {
+            id: self.unpack_id(self.id(row)),
+            content_and_code: u64::from_le_bytes(content_and_code),
+            position: Position::new(BlockHeight::new(height), index).unwrap_or_default(),
+        }
+    }
+
+    /// Entries of these rows.
+    pub(super) fn range(&self, rows: std::ops::Range<usize>) -> impl Iterator<Item = Entry> {
+        rows.map(|row| self.get(row))
+    }
+
+    fn unpack_id(&self, PackedId(packed): PackedId) -> PaymentId {
+        let offset = u64::try_from(packed >> RANDOM_BITS).unwrap_or_default();
+        let high = packed >> LOW_BITS & 0xfff;
+        let low = packed & ((1 << LOW_BITS) - 1);
+        let entropy = (high << 64 | low).to_be_bytes();
+        let mut last = [0; 10];
+        last.copy_from_slice(&entropy[6..]);
+        PaymentId::new(self.begin.plus_ms(offset), last)
+    }
+
+    fn bytes(&self, row: usize) -> &[u8; ENTRY_BYTES] {
+        &self.chunks[row / CHUNK_ENTRIES][row % CHUNK_ENTRIES]
+    }
+}
+
+impl PackedId {
+    /// The random bits, for hashing.
+    pub(super) const fn bits(self) -> u128 {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tributary_types::OutcomeCode;
+
+    const BEGIN: TimeMs = TimeMs::new(1_700_000_000_000);
+
+    fn entry(ms: u64, entropy: [u8; 10], height: u64, index: u32) -> Entry {
+        let id = PaymentId::new(BEGIN.plus_ms(ms), entropy);
+        let content_and_code = 0x1122_3344_5566_7700 | OutcomeCode::Committed as u64;
+        let position = Position::new(BlockHeight::new(height), index).unwrap();
+        Entry { id, content_and_code, position }
+    }
+
+    #[test]
+    fn entries_come_back_as_they_were() {
+        let mut packed = Packed::new(BEGIN);
+        let mut entries = Vec::new();
+        for index in 0..u32::try_from(2 * CHUNK_ENTRIES + 5).unwrap() {
+            let random = u128::from(index).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
+            let entropy = *random.to_le_bytes().first_chunk().unwrap();
+            let number = u64::from(index);
+            entries.push(entry(number % SPAN_MS_MAX, entropy, 7 + number / 100, index));
+        }
+        entries.push(entry(SPAN_MS_MAX - 1, [0xff; 10], 7 + (1 << 32) - 1, (1 << 24) - 1));
+        entries.push(entry(0, [0; 10], 7, 0));
+        for entry in &entries {
+            packed.push(entry).unwrap();
+        }
+        assert!(packed.range(0..packed.len()).eq(entries.iter().copied()));
+        for (row, entry) in entries.iter().enumerate() {
+            assert_eq!(Some(packed.id(row)), packed.pack_id(entry.id));
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_the_bucket_is_not_taken() {
+        let mut packed = Packed::new(BEGIN);
+        packed.push(&entry(0, [1; 10], 7, 0)).unwrap();
+        assert_eq!(packed.push(&entry(SPAN_MS_MAX, [1; 10], 7, 0)), None);
+        assert_eq!(packed.push(&entry(1, [1; 10], 6, 0)), None);
+        assert_eq!(packed.push(&entry(1, [1; 10], 7 + (1 << 32), 0)), None);
+        let early =
+            Entry { id: PaymentId::new(TimeMs::new(5), [1; 10]), ..entry(0, [1; 10], 7, 0) };
+        assert_eq!(packed.push(&early), None);
+        assert_eq!(packed.len(), 1);
+    }
+}
