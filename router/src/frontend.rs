@@ -77,6 +77,7 @@ impl FrontEndHandler {
         peer: &Identity,
         request: RouterRequest,
     ) -> Result<RouterReply, RouterError> {
+        // What is rare is boxed, so that the task of a payment stays small.
         match request {
             RouterRequest::Hello => {
                 Ok(RouterReply::Hello { cluster: self.cluster, routes: self.routes.held().proof() })
@@ -85,9 +86,9 @@ impl FrontEndHandler {
                 self.pay(peer, &payments.0, &owner_signatures.0).await
             }
             RouterRequest::Operate(operations) => self.operate(peer, &operations.0).await,
-            RouterRequest::Forward(batch) => self.forward(peer, batch.0).await,
-            RouterRequest::Query { chain, query } => self.query(chain, query).await,
-            RouterRequest::Cluster => Ok(self.cluster_status().await),
+            RouterRequest::Forward(batch) => Box::pin(self.forward(peer, batch.0)).await,
+            RouterRequest::Query { chain, query } => Box::pin(self.query(chain, query)).await,
+            RouterRequest::Cluster => Ok(Box::pin(self.cluster_status()).await),
         }
     }
 

@@ -71,7 +71,7 @@ impl Default for Limits {
 
 impl ReplicaConfig {
     /// The settings of a production cluster: 50 ms ticks, a heartbeat every
-    /// two, an election after 20 to 39.
+    /// two, an election after 13 to 25.
     #[must_use]
     pub fn new(chain: ChainId, validator: u16, key: SigningKey) -> Self {
         Self {
@@ -80,7 +80,7 @@ impl ReplicaConfig {
             key,
             tick_ms: 50,
             heartbeat_ticks: 2,
-            election_ticks: 20,
+            election_ticks: 13,
             limits: Limits::default(),
             verifier: Arc::new(InPlace),
         }
