@@ -1,11 +1,17 @@
 //! Rows and yardsticks that an example beside the code measures alone.
 
+use std::process::Command;
+
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value};
 
 use super::load::Workbench;
 use super::postgres;
 use crate::command;
+
+/// Makes the allocator give memory back at once: what was freed is then not
+/// taken for what is used.
+const GIVE_BACK: &str = "glibc.malloc.mmap_threshold=65536";
 
 /// What the machine can do: disk, hashes, signatures, memory, network, and
 /// PostgreSQL if it is there.
@@ -85,7 +91,8 @@ pub fn credits(bench: &mut Workbench) -> Result<()> {
 /// When the example fails.
 pub fn memory(bench: &mut Workbench) -> Result<()> {
     let accounts = bench.scale.accounts.to_string();
-    let found = measure(bench, "execution", &["memory", &accounts])?;
+    let mut call = example(bench, "execution", &["memory", &accounts]);
+    let found = figures(call.env("GLIBC_TUNABLES", GIVE_BACK))?;
     let note = format!("the ledger alone, {accounts} accounts");
     bench.figures.set("13", number(&found, "account_bytes")?, note.clone());
     bench.figures.set("13.id", number(&found, "remembered_id_bytes")?, note);
@@ -94,11 +101,20 @@ pub fn memory(bench: &mut Workbench) -> Result<()> {
 
 /// Runs an example that prints one flat object.
 fn measure(bench: &Workbench, name: &str, arguments: &[&str]) -> Result<Map<String, Value>> {
+    figures(&mut example(bench, name, arguments))
+}
+
+fn example(bench: &Workbench, name: &str, arguments: &[&str]) -> Command {
     let mut call = command::program(bench.programs.join("examples").join(name));
-    let text = command::read(call.args(arguments).arg("--json"))?;
+    call.args(arguments).arg("--json");
+    call
+}
+
+fn figures(call: &mut Command) -> Result<Map<String, Value>> {
+    let text = command::read(call)?;
     match serde_json::from_str(&text) {
         Ok(Value::Object(found)) => Ok(found),
-        _ => bail!("{name} printed no figures: {text:?}"),
+        _ => bail!("{} printed no figures: {text:?}", call.get_program().display()),
     }
 }
 

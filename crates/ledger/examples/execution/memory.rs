@@ -2,7 +2,8 @@
 //! grew by, divided by how many there are.
 //!
 //! Opening leaves ids behind too, so block time passes the window first, which
-//! forgets them. It lacks what a node holds beside its ledger.
+//! forgets them; with `GLIBC_TUNABLES=glibc.malloc.mmap_threshold=65536` their
+//! memory leaves the process. It lacks what a node holds beside its ledger.
 
 use std::error::Error;
 
