@@ -172,8 +172,9 @@ impl Ledger {
         for run in batch.payments.chunks(RUN_PAYMENTS) {
             let contents = Fingerprint::of_all(run.iter().map(Subject::Payment));
             let payments: Vec<_> = run.iter().map(PaymentRecord::parse).collect();
-            self.read_ahead(payments.iter().flatten());
-            for ((record, payment), content) in run.iter().zip(payments).zip(contents) {
+            let near = self.read_ahead(&payments);
+            let items = run.iter().zip(payments).zip(contents).zip(near);
+            for (((record, payment), content), near) in items {
                 let signed = signatures.next_if(|(entry, _)| entry.payment == index);
                 let owner_signature = signed.map(|(entry, verdict)| Signed {
                     signature: &entry.signature,
@@ -184,8 +185,14 @@ impl Ledger {
                     (Ok(_), Some(code)) => Receipt::refused(code, Amount::ZERO),
                     (Ok(payment), None) => {
                         let (institution, position) = (batch.institution, block.position());
-                        let ordered =
-                            Ordered { payment, record, institution, owner_signature, position };
+                        let ordered = Ordered {
+                            payment,
+                            record,
+                            near,
+                            institution,
+                            owner_signature,
+                            position,
+                        };
                         self.run_payment(block, &ordered, content)
                     }
                 };

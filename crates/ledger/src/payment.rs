@@ -12,6 +12,7 @@ use tributary_types::{
 use crate::account::Account;
 use crate::core::{Core, Party};
 use crate::owners::Verdict;
+use crate::read_ahead::Near;
 use crate::refusal::Refusal;
 
 /// A payment of a batch, with what gives it authority.
@@ -19,6 +20,8 @@ use crate::refusal::Refusal;
 pub(crate) struct Ordered<'a> {
     pub(crate) payment: Payment,
     pub(crate) record: &'a PaymentRecord,
+    /// Where its accounts most often are.
+    pub(crate) near: Near,
     /// Who signed the batch.
     pub(crate) institution: InstitutionId,
     pub(crate) owner_signature: Option<Signed<'a>>,
@@ -43,6 +46,18 @@ pub(crate) const fn moved(
 }
 
 impl Ordered<'_> {
+    /// The number of the user or issuer account that pays.
+    pub(crate) fn debit_account(&self, core: &Core) -> Result<u32, Refusal> {
+        let found = core.accounts.find_near(self.payment.debit, self.near.debit);
+        found.ok_or_else(|| OutcomeCode::UnknownDebitAccount.into())
+    }
+
+    /// The number of the user or issuer account that is paid.
+    pub(crate) fn credit_account(&self, core: &Core) -> Result<u32, Refusal> {
+        let found = core.accounts.find_near(self.payment.credit, self.near.credit);
+        found.ok_or_else(|| OutcomeCode::UnknownCreditAccount.into())
+    }
+
     /// Checks that the asset exists and that the institution sponsors the debit
     /// account.
     pub(crate) fn check_authority(&self, core: &Core) -> Result<(), Refusal> {

@@ -65,14 +65,20 @@ impl<R: Row> Table<R> {
         self.index.find(hash_u128(id.get()), |row| self.rows[row as usize].id() == id)
     }
 
-    /// What the search for an id reads first; it means nothing.
-    pub(crate) fn first_slot(&self, id: AccountId) -> u32 {
-        self.index.first_slot(hash_u128(id.get()))
+    /// The number of the row with this id, which is most often `near`.
+    pub(crate) fn find_near(&self, id: AccountId, near: Option<u32>) -> Option<u32> {
+        let found = near.filter(|row| self.row(*row).id() == id);
+        found.or_else(|| self.find(id))
     }
 
-    /// The number of a row that most often is the one with this id.
-    pub(crate) fn probable_row(&self, id: AccountId) -> Option<u32> {
-        self.index.probable(hash_u128(id.get()))
+    /// What the search for an id of this hash reads first; it means nothing.
+    pub(crate) fn first_slot(&self, hash: u64) -> u32 {
+        self.index.first_slot(hash)
+    }
+
+    /// The number of a row that most often is the one whose id has this hash.
+    pub(crate) fn probable_row(&self, hash: u64) -> Option<u32> {
+        self.index.probable(hash)
     }
 
     /// The row with this id.

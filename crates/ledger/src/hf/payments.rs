@@ -50,7 +50,7 @@ impl HfChain {
         ordered: &Ordered<'_>,
     ) -> Result<(Position, Position), Refusal> {
         let payment = &ordered.payment;
-        let debit = core.debit_account(payment.debit)?;
+        let debit = ordered.debit_account(core)?;
         let credit = self.find(payment.credit, OutcomeCode::UnknownCreditAccount)?;
         let (issuer, payee) = (core.accounts.row(debit), self.merchants.row(credit));
         check_parties(payment.asset, issuer.party(), payee.party())?;
@@ -68,7 +68,7 @@ impl HfChain {
     ) -> Result<(Position, Position), Refusal> {
         let payment = &ordered.payment;
         let debit = self.find(payment.debit, OutcomeCode::UnknownDebitAccount)?;
-        let credit = core.credit_account(payment.credit)?;
+        let credit = ordered.credit_account(core)?;
         let (payer, issuer) = (self.merchants.row(debit), core.accounts.row(credit));
         check_parties(payment.asset, payer.party(), issuer.party())?;
         let debits = payer.debits_after(payment.amount)?;

@@ -164,7 +164,7 @@ impl UserChain {
         ordered: &Ordered<'_>,
     ) -> Result<Receipt, Refusal> {
         let payment = &ordered.payment;
-        let debit = core.debit_account(payment.debit)?;
+        let debit = ordered.debit_account(core)?;
         let control = core.control(peer, payment.asset).ok_or(OutcomeCode::UnknownAsset)?;
         let payer = core.accounts.row(debit);
         if payer.asset != payment.asset {
