@@ -5,7 +5,8 @@
 //! others that come meanwhile, for the batch before it. A batch costs the chain
 //! about the same whatever is in it, so where several callers wait, the strand
 //! *rests* after a batch for as long as that one took, or until the next one is
-//! full: batches are larger then, and half as many. Who is alone never waits.
+//! full: batches are larger then, and half as many. After a batch of one caller
+//! there is no rest.
 //! Portions are joined whole and in order, see [`crate::portion`].
 
 use std::sync::Arc;
