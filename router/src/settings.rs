@@ -16,7 +16,7 @@
 //!
 //! [limits]                     # all optional
 //! requests_in_flight_max = 16384
-//! queue_payments_max = 65536   # of each strand: two for each chain
+//! queue_payments_max = 65536   # of each strand
 //! payments_per_second_max = 100000 # of each front-end; absent: no quota
 //! ```
 
