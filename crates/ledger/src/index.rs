@@ -14,7 +14,7 @@
 use crate::limits::ROWS_MAX;
 
 /// Row numbers by the hash of their keys.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Index {
     /// Slots of `width` bytes, and behind them what is missing so that each can
     /// be read as four.
@@ -34,6 +34,12 @@ const WIDE_BYTES: usize = 4;
 /// Most bits of a row's number in a narrow slot: six are left for the tag.
 const NARROW_ROW_BITS_MAX: u32 = 18;
 const _: () = assert!(row_bits(ROWS_MAX + ROWS_MAX / 2) <= 31, "a tag has at least one bit");
+
+impl Default for Index {
+    fn default() -> Self {
+        Self::with_capacity(CAPACITY_MIN)
+    }
+}
 
 impl Index {
     /// An index with room for `count` rows.
@@ -64,7 +70,7 @@ impl Index {
     /// The slot where the search for a hash begins: reading it brings it near,
     /// and nothing waits for it. What it holds means nothing.
     pub(crate) fn first_slot(&self, hash: u64) -> u32 {
-        if self.slots == 0 { 0 } else { self.slot(self.start(hash)) }
+        self.slot(self.start(hash))
     }
 
     /// Adds a row that is not there yet. `hash_of` gives the hash of any row

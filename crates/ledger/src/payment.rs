@@ -46,18 +46,6 @@ pub(crate) const fn moved(
 }
 
 impl Ordered<'_> {
-    /// The number of the user or issuer account that pays.
-    pub(crate) fn debit_account(&self, core: &Core) -> Result<u32, Refusal> {
-        let found = core.accounts.find_near(self.payment.debit, self.near.debit);
-        found.ok_or_else(|| OutcomeCode::UnknownDebitAccount.into())
-    }
-
-    /// The number of the user or issuer account that is paid.
-    pub(crate) fn credit_account(&self, core: &Core) -> Result<u32, Refusal> {
-        let found = core.accounts.find_near(self.payment.credit, self.near.credit);
-        found.ok_or_else(|| OutcomeCode::UnknownCreditAccount.into())
-    }
-
     /// Checks that the asset exists and that the institution sponsors the debit
     /// account.
     pub(crate) fn check_authority(&self, core: &Core) -> Result<(), Refusal> {
@@ -91,14 +79,16 @@ impl Core {
         }
     }
 
-    /// The number of the account that pays.
-    pub(crate) fn debit_account(&self, id: AccountId) -> Result<u32, Refusal> {
-        self.accounts.find(id).ok_or_else(|| OutcomeCode::UnknownDebitAccount.into())
+    /// The number of the account that pays, which is most often `near`.
+    pub(crate) fn debit_account(&self, id: AccountId, near: Option<u32>) -> Result<u32, Refusal> {
+        let found = self.accounts.find_near(id, near);
+        found.ok_or_else(|| OutcomeCode::UnknownDebitAccount.into())
     }
 
-    /// The number of the account that is paid.
-    pub(crate) fn credit_account(&self, id: AccountId) -> Result<u32, Refusal> {
-        self.accounts.find(id).ok_or_else(|| OutcomeCode::UnknownCreditAccount.into())
+    /// The number of the account that is paid, which is most often `near`.
+    pub(crate) fn credit_account(&self, id: AccountId, near: Option<u32>) -> Result<u32, Refusal> {
+        let found = self.accounts.find_near(id, near);
+        found.ok_or_else(|| OutcomeCode::UnknownCreditAccount.into())
     }
 
     /// Moves money between two accounts of this chain, after all other checks.

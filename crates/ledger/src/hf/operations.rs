@@ -69,7 +69,7 @@ impl HfChain {
         set: &SetStatus,
     ) -> Result<(), Refusal> {
         check_account(&core.rules, institution, set.account, AccountClass::Hf)?;
-        let number = self.find(set.account, OutcomeCode::UnknownDebitAccount)?;
+        let number = self.find(set.account, None, OutcomeCode::UnknownDebitAccount)?;
         let merchant = self.merchants.row(number);
         if !check_status_change(merchant.status, set.status)? {
             return Ok(());
@@ -85,7 +85,7 @@ impl HfChain {
     ) -> Result<(), Refusal> {
         check_account(&core.rules, institution, set.account, AccountClass::Hf)?;
         check_float(&set.float)?;
-        let number = self.find(set.account, OutcomeCode::UnknownDebitAccount)?;
+        let number = self.find(set.account, None, OutcomeCode::UnknownDebitAccount)?;
         let merchant = self.merchants.row(number);
         if merchant.float == set.float {
             return Ok(());

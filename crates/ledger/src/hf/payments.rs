@@ -33,8 +33,10 @@ impl HfChain {
 
     fn pay_merchant(&mut self, ordered: &Ordered<'_>) -> Result<(Position, Position), Refusal> {
         let payment = &ordered.payment;
-        let debit = self.find(payment.debit, OutcomeCode::UnknownDebitAccount)?;
-        let credit = self.find(payment.credit, OutcomeCode::UnknownCreditAccount)?;
+        let debit =
+            self.find(payment.debit, ordered.near.debit, OutcomeCode::UnknownDebitAccount)?;
+        let credit =
+            self.find(payment.credit, ordered.near.credit, OutcomeCode::UnknownCreditAccount)?;
         let (payer, payee) = (self.merchants.row(debit), self.merchants.row(credit));
         check_parties(payment.asset, payer.party(), payee.party())?;
         let debits = payer.debits_after(payment.amount)?;
@@ -50,8 +52,9 @@ impl HfChain {
         ordered: &Ordered<'_>,
     ) -> Result<(Position, Position), Refusal> {
         let payment = &ordered.payment;
-        let debit = ordered.debit_account(core)?;
-        let credit = self.find(payment.credit, OutcomeCode::UnknownCreditAccount)?;
+        let debit = core.debit_account(payment.debit, ordered.near.debit)?;
+        let credit =
+            self.find(payment.credit, ordered.near.credit, OutcomeCode::UnknownCreditAccount)?;
         let (issuer, payee) = (core.accounts.row(debit), self.merchants.row(credit));
         check_parties(payment.asset, issuer.party(), payee.party())?;
         let debits = issuer.debits_after(payment.amount)?;
@@ -67,8 +70,9 @@ impl HfChain {
         ordered: &Ordered<'_>,
     ) -> Result<(Position, Position), Refusal> {
         let payment = &ordered.payment;
-        let debit = self.find(payment.debit, OutcomeCode::UnknownDebitAccount)?;
-        let credit = ordered.credit_account(core)?;
+        let debit =
+            self.find(payment.debit, ordered.near.debit, OutcomeCode::UnknownDebitAccount)?;
+        let credit = core.credit_account(payment.credit, ordered.near.credit)?;
         let (payer, issuer) = (self.merchants.row(debit), core.accounts.row(credit));
         check_parties(payment.asset, payer.party(), issuer.party())?;
         let debits = payer.debits_after(payment.amount)?;
@@ -78,9 +82,14 @@ impl HfChain {
         Ok((previous_debit, previous_credit))
     }
 
-    /// The number of a merchant.
-    pub(crate) fn find(&self, id: AccountId, unknown: OutcomeCode) -> Result<u32, Refusal> {
-        self.merchants.find(id).ok_or_else(|| unknown.into())
+    /// The number of a merchant, which is most often `near`.
+    pub(crate) fn find(
+        &self,
+        id: AccountId,
+        near: Option<u32>,
+        unknown: OutcomeCode,
+    ) -> Result<u32, Refusal> {
+        self.merchants.find_near(id, near).ok_or_else(|| unknown.into())
     }
 }
 

@@ -16,8 +16,7 @@ use super::entry::Entry;
 /// Longest span of time of a bucket, in ms: 70 minutes.
 pub(super) const SPAN_MS_MAX: u64 = 1 << OFFSET_BITS;
 /// Entries of a chunk.
-pub(super) const CHUNK_ENTRIES: usize = 8_192;
-
+const CHUNK_ENTRIES: usize = 8_192;
 const OFFSET_BITS: u32 = 22;
 /// Random bits of an id: 12 between version and variant, 62 behind.
 const RANDOM_BITS: u32 = 12 + LOW_BITS;

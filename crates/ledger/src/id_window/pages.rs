@@ -4,12 +4,12 @@ use tributary_types::codec::{Decode, Encode, Reader, decode_list, encode_list};
 
 use super::bucket::Bucket;
 use super::entry::Entry;
-use super::packed::{CHUNK_ENTRIES, SPAN_MS_MAX};
+use super::packed::SPAN_MS_MAX;
 use super::{BUCKETS, IdWindow};
 use crate::limits::ID_WINDOW_MS_MAX;
 
 /// Entries of one page of a checkpoint.
-const PAGE_ENTRIES: usize = CHUNK_ENTRIES;
+const PAGE_ENTRIES: usize = 8_192;
 /// Bits of a page number that count the pages of a bucket; those above are the
 /// bucket's number modulo [`PAGE_BUCKETS`].
 const PAGE_BITS: u32 = 23;

@@ -37,7 +37,7 @@ impl UserChain {
         set: &SetStatus,
     ) -> Result<(), Refusal> {
         check_account(&core.rules, institution, set.account, AccountClass::User)?;
-        let number = core.debit_account(set.account)?;
+        let number = core.debit_account(set.account, None)?;
         let account = core.accounts.row(number);
         if !check_status_change(account.status, set.status)? {
             return Ok(());

@@ -48,7 +48,7 @@ impl UserChain {
         ordered: &Ordered<'_>,
     ) -> Result<Receipt, Refusal> {
         let payment = &ordered.payment;
-        let debit = ordered.debit_account(core)?;
+        let debit = core.debit_account(payment.debit, ordered.near.debit)?;
         let credit = self.proxies.find_near(payment.credit, ordered.near.credit);
         let credit = credit.ok_or(OutcomeCode::UnknownCreditAccount)?;
         let (payer, proxy) = (core.accounts.row(debit), self.proxies.row(credit));
@@ -74,7 +74,7 @@ impl UserChain {
         let payment = &ordered.payment;
         let debit = self.proxies.find_near(payment.debit, ordered.near.debit);
         let debit = debit.ok_or(OutcomeCode::UnknownDebitAccount)?;
-        let credit = ordered.credit_account(core)?;
+        let credit = core.credit_account(payment.credit, ordered.near.credit)?;
         let (proxy, payee) = (self.proxies.row(debit), core.accounts.row(credit));
         check_parties(payment.asset, proxy.party(), payee.party())?;
         let credits = payee.credits_after(payment.amount)?;
@@ -102,8 +102,8 @@ impl UserChain {
 /// Between users of this chain, or a user and an issuer of this chain.
 fn pay_between_accounts(core: &mut Core, ordered: &Ordered<'_>) -> Result<Receipt, Refusal> {
     let payment = &ordered.payment;
-    let debit = ordered.debit_account(core)?;
-    let credit = ordered.credit_account(core)?;
+    let debit = core.debit_account(payment.debit, ordered.near.debit)?;
+    let credit = core.credit_account(payment.credit, ordered.near.credit)?;
     let payer = core.accounts.row(debit);
     check_parties(payment.asset, payer.party(), core.accounts.row(credit).party())?;
     ordered.check_owner(payer, core)?;

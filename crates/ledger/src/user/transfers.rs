@@ -164,7 +164,7 @@ impl UserChain {
         ordered: &Ordered<'_>,
     ) -> Result<Receipt, Refusal> {
         let payment = &ordered.payment;
-        let debit = ordered.debit_account(core)?;
+        let debit = core.debit_account(payment.debit, ordered.near.debit)?;
         let control = core.control(peer, payment.asset).ok_or(OutcomeCode::UnknownAsset)?;
         let payer = core.accounts.row(debit);
         if payer.asset != payment.asset {
@@ -260,7 +260,7 @@ fn credit_transfer(
     check_user_slot(payment.credit, &core.rules)?;
     core.check_asset(payment.asset)?;
     let control = core.control(source, payment.asset).ok_or(OutcomeCode::UnknownAsset)?;
-    let credit = core.credit_account(payment.credit)?;
+    let credit = core.credit_account(payment.credit, None)?;
     let payee = core.accounts.row(credit);
     let paying =
         Party { asset: payment.asset, status: AccountStatus::Open, pays_when_closed: false };
