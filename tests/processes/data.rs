@@ -33,8 +33,14 @@ pub fn is_full() -> bool {
     std::env::var("TRIBUTARY_TEST_FULL").is_ok_and(|value| value == "1")
 }
 
+/// The folder `tests` of this checkout. Asked for when a test runs: a build
+/// cache may hold a binary that another checkout built.
+pub fn tests_folder() -> PathBuf {
+    std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it for tests").into()
+}
+
 fn retail() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/retail")
+    tests_folder().join("../../shared/data/retail")
 }
 
 /// The payments for a test: a slice of the retail data (all of it if full), or

@@ -2,7 +2,7 @@
 //! programs take, and agrees with its topology.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use tributary_host::NodeConfig;
 use tributary_relay::RelayConfig;
@@ -11,9 +11,10 @@ use tributary_service::Topology;
 use tributary_service::settings::{Settings, load_from};
 
 use crate::cluster::{scratch, shown};
+use crate::data::tests_folder;
 
 fn example() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/three-institutions")
+    tests_folder().join("../deploy/three-institutions")
 }
 
 /// Loads `bank`'s file for `program` as the program does, with every path

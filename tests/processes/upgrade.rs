@@ -11,7 +11,7 @@
 //! ```
 
 use std::net::{TcpListener, UdpSocket};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use tributary_service::Topology;
 
 use crate::cluster::{Cluster, scratch, shown, text, wait_until};
-use crate::data::{parse_merchants, sample_rows};
+use crate::data::{parse_merchants, sample_rows, tests_folder};
 use crate::import::check_totals;
 
 /// Names the fixture to write, without endings; relative to the repository.
@@ -35,7 +35,7 @@ const TAIL_PAYMENTS: usize = 5;
 const TIME_FOLLOWS_WITHIN: Duration = Duration::from_secs(120);
 
 fn fixtures() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
+    tests_folder().join("fixtures")
 }
 
 fn tar(arguments: &[&str]) {
@@ -104,7 +104,7 @@ fn data_of_format_1_open_and_are_paid_with() {
 #[test]
 fn a_fixture_is_written_if_one_is_asked_for() {
     let Some(fixture) = std::env::var_os(FIXTURE_VARIABLE) else { return };
-    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(fixture);
+    let fixture = tests_folder().join("..").join(fixture);
     let files = scratch();
     let data = sample_rows(files.path(), ROWS);
     let cluster = Cluster::up(&["--chains", "1", "--replicas", "1", "--relays", "1"]);
