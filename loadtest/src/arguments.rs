@@ -62,7 +62,7 @@ pub struct Arguments {
     pub connections: usize,
 
     /// Requests under way at once, over all connections (without --rate).
-    #[arg(long, default_value_t = 8)]
+    #[arg(long, default_value_t = 4)]
     pub in_flight: usize,
 
     /// Whose signature payments carry: the institution's on the batch, or each

@@ -161,22 +161,23 @@ impl Driven {
         let late = microseconds(sent.saturating_duration_since(due))?;
         self.late_microseconds_max = self.late_microseconds_max.max(late);
         let (mut committed, mut overloaded) = (0, 0);
-        for code in codes {
-            let name = match code {
+        for run in codes.chunk_by(PartialEq::eq) {
+            let count = u64::try_from(run.len())?;
+            let name = match &run[0] {
                 Ok("committed") => {
-                    committed += 1;
+                    committed += count;
                     "committed".to_owned()
                 }
-                Ok(code) => code.to_owned(),
+                Ok(code) => (*code).to_owned(),
                 Err(ItemError::Malformed { field, .. }) => format!("malformed {field}"),
                 Err(ItemError::Refused(_)) => "refused".to_owned(),
                 Err(ItemError::Unanswered { last, .. }) if last == OVERLOADED => {
-                    overloaded += 1;
-                    last
+                    overloaded += count;
+                    last.clone()
                 }
                 Err(ItemError::Unanswered { .. }) => "unanswered".to_owned(),
             };
-            *self.outcomes.entry(name).or_default() += 1;
+            *self.outcomes.entry(name).or_default() += count;
         }
         let taken = microseconds(at.saturating_duration_since(due))?;
         self.latency.saturating_record_n(taken, committed);

@@ -2,7 +2,10 @@
 
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
-use tributary_client::{AccountId, Amount, AssetId, Hash, PaymentDraft, PaymentKind, SigningKey};
+use tributary_client::{
+    AccountId, Amount, AssetId, Hash, Payment, PaymentDraft, PaymentId, PaymentKind, Reference,
+    SigningKey, new_payment_id, new_payment_ids,
+};
 
 /// Minor units of one payment.
 const AMOUNT: Amount = Amount::new(1);
@@ -36,17 +39,35 @@ impl Parties {
     /// A payment of the first payer of a user chain, given by index, to the
     /// first merchant; nothing if nobody pays there.
     pub fn draft_on(&self, chain: usize) -> Option<PaymentDraft> {
-        let payer = self.payers.iter().find(|payer| payer.chain == chain)?;
-        Some(self.draft(PaymentKind::Payment, payer, self.merchants[0]))
+        let payer = self.payers.iter().position(|payer| payer.chain == chain)?;
+        let payment = Drawn { kind: PaymentKind::Payment, payer, other: self.merchants[0] };
+        Some(self.draft(new_payment_id(), &payment))
     }
 
-    fn draft(&self, kind: PaymentKind, payer: &Payer, payee: AccountId) -> PaymentDraft {
-        let draft = PaymentDraft::new(kind, payer.account, payee, AMOUNT, self.asset);
-        match &payer.owner {
+    fn draft(&self, id: PaymentId, drawn: &Drawn) -> PaymentDraft {
+        let payer = &self.payers[drawn.payer];
+        let (debit, credit) = match drawn.kind {
+            PaymentKind::Refund => (drawn.other, payer.account),
+            _ => (payer.account, drawn.other),
+        };
+        let (kind, amount, asset) = (drawn.kind, AMOUNT, self.asset);
+        let reference = Reference::default();
+        let draft =
+            PaymentDraft::from(Payment { id, kind, debit, credit, amount, asset, reference });
+        match payer.owner.as_ref().filter(|_| debit == payer.account) {
             Some(owner) => draft.signed(&self.cluster, owner),
             None => draft,
         }
     }
+}
+
+/// What chance decides of a payment.
+#[derive(Debug)]
+struct Drawn {
+    kind: PaymentKind,
+    /// Index of the user: who pays, but for a refund.
+    payer: usize,
+    other: AccountId,
 }
 
 /// How often which kind of payment comes.
@@ -76,25 +97,25 @@ impl<'a> Workload<'a> {
         Self { parties, mix, random: SmallRng::seed_from_u64(seed) }
     }
 
-    /// The next `count` payments, each with a fresh id.
+    /// The next `count` payments, each with a fresh id. All are drawn before the
+    /// first payer is looked at: memory answers many such questions at once.
     pub fn next(&mut self, count: usize) -> Vec<PaymentDraft> {
-        (0..count).map(|_| self.draw()).collect()
+        let drawn: Vec<_> = (0..count).map(|_| self.draw()).collect();
+        let ids = new_payment_ids(count).into_iter();
+        ids.zip(&drawn).map(|(id, drawn)| self.parties.draft(id, drawn)).collect()
     }
 
-    fn draw(&mut self) -> PaymentDraft {
+    fn draw(&mut self) -> Drawn {
         let share = self.random.random_range(0..100);
         let payer = self.random.random_range(0..self.parties.payers.len());
-        let payer = &self.parties.payers[payer];
-        if share < self.mix.refund_percent {
-            let (merchant, asset) = (self.merchant(), self.parties.asset);
-            return PaymentDraft::new(PaymentKind::Refund, merchant, payer.account, AMOUNT, asset);
-        }
-        let (kind, payee) = if share < self.mix.refund_percent + self.mix.cross_chain_percent {
-            (PaymentKind::Transfer, self.payee_elsewhere(payer.chain))
+        let (kind, other) = if share < self.mix.refund_percent {
+            (PaymentKind::Refund, self.merchant())
+        } else if share < self.mix.refund_percent + self.mix.cross_chain_percent {
+            (PaymentKind::Transfer, self.payee_elsewhere(self.parties.payers[payer].chain))
         } else {
             (PaymentKind::Payment, self.merchant())
         };
-        self.parties.draft(kind, payer, payee)
+        Drawn { kind, payer, other }
     }
 
     fn merchant(&mut self) -> AccountId {

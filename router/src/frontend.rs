@@ -51,25 +51,14 @@ impl FrontEndHandler {
         leaderless.map(|lane| format!("chain {} has no known leader", lane.chain().id())).collect()
     }
 
-    /// Answers one request.
-    pub async fn answer(&self, peer: &Identity, request: RouterRequest) -> RouterReply {
-        let begin = Instant::now();
-        let kind = kind(&request);
+    /// Answers a request that was let in.
+    async fn answer(&self, peer: &Identity, request: RouterRequest) -> RouterReply {
+        let (kind, begin) = (kind(&request), Instant::now());
         metric::request(kind);
-        let reply = match self.admission.enter(peer) {
-            Ok(entered) => {
-                metric::requests_in_flight(self.admission.in_flight());
-                let reply = self.carry_out(peer, request).await;
-                drop(entered);
-                reply
-            }
-            Err(error) => Err(error),
-        };
+        metric::requests_in_flight(self.admission.in_flight());
+        let reply = self.carry_out(peer, request).await.unwrap_or_else(failed);
         metric::reply(kind, begin.elapsed());
-        reply.unwrap_or_else(|error| {
-            metric::refused(&error);
-            RouterReply::Error(error)
-        })
+        reply
     }
 
     async fn carry_out(
@@ -198,7 +187,7 @@ impl Handler for FrontEndHandler {
         match peer.role {
             Role::Institution(_) => Ok(()),
             Role::Node | Role::Relay | Role::Router(_) => {
-                metric::refusal("wrong_role");
+                metric::refusal("wrong_role", 1);
                 Err(format!("{peer} is no front-end"))
             }
         }
@@ -209,12 +198,18 @@ impl Handler for FrontEndHandler {
         peer: Arc<Identity>,
         payload: Bytes,
     ) -> Result<Vec<u8>, String> {
+        let entered = match self.admission.enter(&peer, payload.len()) {
+            Ok(entered) => entered,
+            Err(error) => return Ok(encode(&failed(error))),
+        };
         let request = decode(&payload).map_err(|error| {
-            metric::refusal("undecodable");
+            metric::refusal("undecodable", 1);
             error.to_string()
         })?;
         drop(payload);
-        Ok(encode(&self.answer(&peer, request).await))
+        let reply = self.answer(&peer, request).await;
+        drop(entered);
+        Ok(encode(&reply))
     }
 
     fn message(&self, _: &Identity, _: Bytes) -> Result<(), String> {
@@ -231,10 +226,14 @@ fn unknown_chain(chain: ChainId) -> RouterError {
     RouterError::Malformed { field: "chain".to_owned(), rule }
 }
 
+/// The reply to a request that failed as a whole.
+fn failed(error: RouterError) -> RouterReply {
+    metric::refused([&error]);
+    RouterReply::Error(error)
+}
+
 fn reply(results: Vec<Result<Outcome, RouterError>>) -> RouterReply {
-    for error in results.iter().filter_map(|result| result.as_ref().err()) {
-        metric::refused(error);
-    }
+    metric::refused(results.iter().filter_map(|result| result.as_ref().err()));
     let outcomes = results.iter().filter_map(|result| result.as_ref().ok());
     for moved in outcomes.filter(|outcome| moved_by(outcome).is_some()) {
         metric::moved(moved.chain);

@@ -2,7 +2,7 @@
 //!
 //! | metric | meaning |
 //! | --- | --- |
-//! | `router_requests_total{kind}` | requests of front-ends |
+//! | `router_requests_total{kind}` | requests of front-ends that were let in |
 //! | `router_request_seconds{kind}` | from a request's arrival to its reply |
 //! | `router_refusals_total{reason}` | requests and items that the router refused |
 //! | `router_batch_items_count{chain}` | payments and operations of a batch |
@@ -16,6 +16,7 @@
 //! | `router_queue_items{chain}` | items waiting and under way, when last something was queued |
 //! | `router_requests_in_flight` | requests being worked on |
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use metrics::{counter, gauge, histogram};
@@ -32,19 +33,24 @@ pub fn reply(kind: &'static str, took: Duration) {
     histogram!("router_request_seconds", "kind" => kind).record(took);
 }
 
-/// A request was refused before it was looked at.
-pub fn refusal(reason: &'static str) {
-    counter!("router_refusals_total", "reason" => reason).increment(1);
+/// Requests or items were refused.
+pub fn refusal(reason: &'static str, count: u64) {
+    counter!("router_refusals_total", "reason" => reason).increment(count);
 }
 
 /// Requests or items ended without outcome.
-pub fn refused(error: &RouterError) {
-    refusal(match error {
-        RouterError::Overloaded { .. } => "overloaded",
-        RouterError::Malformed { .. } => "malformed",
-        RouterError::OutcomeUnknown(_) => "outcome_unknown",
-        RouterError::Refused(_) => "refused",
-    });
+pub fn refused<'a>(errors: impl IntoIterator<Item = &'a RouterError>) {
+    let mut counts = BTreeMap::<_, u64>::new();
+    for error in errors {
+        let reason = match error {
+            RouterError::Overloaded { .. } => "overloaded",
+            RouterError::Malformed { .. } => "malformed",
+            RouterError::OutcomeUnknown(_) => "outcome_unknown",
+            RouterError::Refused(_) => "refused",
+        };
+        *counts.entry(reason).or_default() += 1;
+    }
+    counts.into_iter().for_each(|(reason, count)| refusal(reason, count));
 }
 
 /// A batch was answered.

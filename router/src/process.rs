@@ -7,7 +7,7 @@
 //!                                                      leader::follow (task)
 //! ```
 //!
-//! Every chain has two strand tasks and one task that follows its leader; one
+//! Every chain has a task for each strand and one that follows its leader; one
 //! task follows the route table (`routes::follow`). They live as long as the
 //! router.
 
@@ -110,6 +110,7 @@ impl Router {
             tasks.push((Arc::clone(lane.chain()), strands));
             lanes.insert(lane.chain().id(), lane);
         }
+        let strands = tasks.iter().map(|(_, strands)| strands.len()).sum();
         let registry_chain = genesis.hf_chain();
         let routes = Arc::new(Routes::new(genesis));
         let hf_lane = lanes.get(&registry_chain).ok_or(StartError::NoHfChain)?;
@@ -119,7 +120,7 @@ impl Router {
             routes,
             registry_chain,
             strands: limits.strands_per_chain,
-            admission: Admission::new(institution, &limits),
+            admission: Admission::new(institution, &limits, strands),
             lanes,
         });
         let listener = Listener::bind(listen, &credentials, Arc::clone(&handler))?;

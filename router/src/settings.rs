@@ -16,7 +16,7 @@
 //!
 //! [limits]                     # all optional
 //! requests_in_flight_max = 16384
-//! queue_payments_max = 65536   # of each strand
+//! queue_payments_max = 16384   # of each strand
 //! payments_per_second_max = 100000 # of each front-end; absent: no quota
 //! ```
 
@@ -67,7 +67,10 @@ pub struct Limits {
     /// Requests of the institution, all front-ends together, that are being
     /// worked on.
     pub requests_in_flight_max: u32,
-    /// Payments and operations that one strand holds, waiting and under way.
+    /// Payments and operations that one strand holds, waiting and under way:
+    /// two full batches, one under way and one that waits. What waits longer
+    /// makes nothing faster, only later. Large requests of all front-ends
+    /// together are let in up to what fills five eighths of all strands.
     pub queue_payments_max: u32,
     /// Strands towards each chain: a chain can be working on so many batches of
     /// this router at once, and each has its own queue. One makes the largest
@@ -83,7 +86,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             requests_in_flight_max: 16_384,
-            queue_payments_max: 65_536,
+            queue_payments_max: 16_384,
             strands_per_chain: NonZero::<u8>::MIN,
             payments_per_second_max: None,
         }

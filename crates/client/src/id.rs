@@ -6,6 +6,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use rand::Rng as _;
 use tributary_types::{PaymentId, TimeMs};
 
 /// This machine's wall clock.
@@ -22,8 +23,20 @@ pub fn new_payment_id() -> PaymentId {
     PaymentId::new(wall_clock(), rand::random())
 }
 
+/// So many fresh ids of one reading of the clock, which takes less than one by
+/// one.
+#[must_use]
+pub fn new_payment_ids(count: usize) -> Vec<PaymentId> {
+    let time = wall_clock();
+    let mut entropy = vec![[0; 10]; count];
+    rand::rng().fill_bytes(entropy.as_flattened_mut());
+    entropy.into_iter().map(|entropy| PaymentId::new(time, entropy)).collect()
+}
+
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
@@ -33,5 +46,14 @@ mod tests {
         let after = wall_clock();
         assert!(before <= one.time() && one.time() <= after);
         assert_ne!(one, other);
+    }
+
+    #[test]
+    fn ids_drawn_together_differ_too() {
+        let before = wall_clock();
+        let ids = new_payment_ids(1_000);
+        assert!(ids.iter().all(|id| before <= id.time() && id.time() <= wall_clock()));
+        assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), 1_000);
+        assert!(new_payment_ids(0).is_empty());
     }
 }

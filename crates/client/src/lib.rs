@@ -95,7 +95,7 @@ pub use chains::ChainOverview;
 pub use client::{AsOf, Client};
 pub use draft::PaymentDraft;
 pub use error::{AskError, CheckBooksError, ConnectError, FinalError, ResolveError, SettledError};
-pub use id::{new_payment_id, wall_clock};
+pub use id::{new_payment_id, new_payment_ids, wall_clock};
 pub use operations::operation;
 pub use proofs::{verify_balance, verify_outcome};
 pub use settings::{ClientConfig, ConfigError, load_genesis};

@@ -84,6 +84,9 @@ async fn a_full_queue_answers_overloaded_at_once() {
     eventually(|| cluster.items(CHAIN) == usize::from(FULL_REQUEST)).await;
     let refused = front_end.pay_one(payment(FULL_REQUEST)).await;
     assert!(matches!(refused, Err(RouterError::Overloaded { retry_after_ms: 1.. })));
+    let large: Vec<_> = (0..FULL_REQUEST / 2).map(payment).collect();
+    let whole = front_end.ask(&pay_request(&large)).await;
+    assert!(matches!(whole, RouterReply::Error(RouterError::Overloaded { retry_after_ms: 1.. })));
     cluster.world.release();
     assert!(first.await.unwrap().iter().all(Result::is_ok));
     assert!(front_end.pay_one(payment(FULL_REQUEST)).await.is_ok());
