@@ -78,14 +78,13 @@ async fn a_full_queue_answers_overloaded_at_once() {
     let cluster = Cluster::start(limits).await;
     cluster.world.plan(CHAIN, Fault::Hold);
     let front_end = cluster.front_end("a");
-    let first = front_end.clone();
     let payments: Vec<_> = (0..FULL_REQUEST).map(payment).collect();
-    let first = tokio::spawn(async move { first.pay(&payments).await });
+    let (first, asked) = (front_end.clone(), payments.clone());
+    let first = tokio::spawn(async move { first.pay(&asked).await });
     eventually(|| cluster.items(CHAIN) == usize::from(FULL_REQUEST)).await;
     let refused = front_end.pay_one(payment(FULL_REQUEST)).await;
     assert!(matches!(refused, Err(RouterError::Overloaded { retry_after_ms: 1.. })));
-    let large: Vec<_> = (0..FULL_REQUEST / 2).map(payment).collect();
-    let whole = front_end.ask(&pay_request(&large)).await;
+    let whole = front_end.ask(&pay_request(&payments)).await;
     assert!(matches!(whole, RouterReply::Error(RouterError::Overloaded { retry_after_ms: 1.. })));
     cluster.world.release();
     assert!(first.await.unwrap().iter().all(Result::is_ok));
