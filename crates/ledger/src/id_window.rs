@@ -6,7 +6,7 @@
 //! drops whole buckets. Within a bucket the entries are a log in order of
 //! arrival under a running digest, extended once per block; a later entry of
 //! the same id (a pending outcome that became final) replaces what is found,
-//! not what was logged. An entry takes 27 bytes and its index entry about four.
+//! not what was logged. An entry takes 26 bytes and its index entry about five.
 
 mod bucket;
 mod entry;
@@ -35,7 +35,7 @@ const BUCKETS: u64 = 256;
 const BUCKET_MS_MIN: u64 = 1_000;
 
 /// Why an entry is taken by the bucket of its time.
-const FITS: &str = "a bucket has room for its span of time, and for 2^32 blocks";
+const FITS: &str = "a bucket has room for its span of time, for 2^28 blocks and 2^20 outcomes of each";
 
 /// Recent ids with their outcomes.
 #[derive(Debug, Clone)]

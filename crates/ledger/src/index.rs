@@ -1,7 +1,7 @@
 //! An index from keys to row numbers, for lookups only.
 //!
 //! Open addressing with linear probing over slots of three or four bytes, filled
-//! to four fifths at most. A slot has the row's number in its low bits, and in
+//! to five sixths at most. A slot has the row's number in its low bits, and in
 //! the bits above some of the key's hash, the *tag*. The keys stay in the rows;
 //! a row is looked at only where the tag fits, so that a search for what is not
 //! there hardly ever leaves the slots. There is no iteration and no removal, so
@@ -45,7 +45,7 @@ impl Index {
     /// An index with room for `count` rows.
     pub(crate) fn with_capacity(count: usize) -> Self {
         let capacity = count.max(CAPACITY_MIN);
-        let slots = capacity + capacity.div_ceil(4);
+        let slots = capacity + capacity.div_ceil(5);
         let row_bits = row_bits(capacity);
         let width = if row_bits <= NARROW_ROW_BITS_MAX { NARROW_BYTES } else { WIDE_BYTES };
         let bytes = vec![u8::MAX; slots * width + WIDE_BYTES - width];

@@ -1,9 +1,9 @@
-//! How a bucket keeps its entries: 27 bytes each, in chunks that never move.
+//! How a bucket keeps its entries: 26 bytes each, in chunks that never move.
 //!
 //! ```text
 //!  12 bytes  id: 74 random bits, and its time since the bucket's begin (22 bits)
 //!   8 bytes  content and outcome code, as in the entry
-//!   7 bytes  position: blocks since the bucket's first (32 bits), index (24 bits)
+//!   6 bytes  position: blocks since the bucket's first (28 bits), index (20 bits)
 //! ```
 //!
 //! Version and variant of an id are the same in all (RFC 9562, section 5.7) and
@@ -25,9 +25,14 @@ const _: () = assert!((OFFSET_BITS + RANDOM_BITS) as usize == 8 * ID_BYTES);
 
 const ID_BYTES: usize = 12;
 const CONTENT_BYTES: usize = 8;
-const POSITION_BYTES: usize = 7;
+const POSITION_BYTES: usize = 6;
 const ENTRY_BYTES: usize = ID_BYTES + CONTENT_BYTES + POSITION_BYTES;
-const INDEX_BITS: u32 = Position::INDEX_LIMIT.trailing_zeros();
+/// Of an outcome's index in its block: a body of at most 4 MiB, the log's limit
+/// for an entry, has far fewer.
+const INDEX_BITS: u32 = 20;
+/// Of a block's distance to the bucket's first.
+const BLOCKS_BITS: u32 = 28;
+const _: () = assert!((BLOCKS_BITS + INDEX_BITS) as usize == 8 * POSITION_BYTES);
 
 /// An id within its bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,22 +69,26 @@ impl Packed {
         (offset < SPAN_MS_MAX).then_some(PackedId(packed))
     }
 
-    /// Adds an entry at the end; `None` if its time is outside of the span, or
-    /// its block before the first one's or 2^32 blocks behind it.
+    /// Adds an entry at the end; `None` if its time is outside of the span, its
+    /// block before the first one's or 2^28 blocks behind it, or its index in the
+    /// block 2^20 or more.
     pub(super) fn push(&mut self, entry: &Entry) -> Option<()> {
         let id = self.pack_id(entry.id)?;
         if self.len == 0 {
             self.first_height = entry.position.height();
         }
         let blocks = entry.position.height().get().checked_sub(self.first_height.get())?;
-        let position = blocks << INDEX_BITS | u64::from(entry.position.index());
-        let [position @ .., 0] = position.to_le_bytes() else { return None };
+        let index = u64::from(entry.position.index());
+        if blocks >> BLOCKS_BITS > 0 || index >> INDEX_BITS > 0 {
+            return None;
+        }
+        let position = blocks << INDEX_BITS | index;
         let mut bytes = [0; ENTRY_BYTES];
         let (head, rest) = bytes.split_at_mut(ID_BYTES);
         let (content, place) = rest.split_at_mut(CONTENT_BYTES);
         head.copy_from_slice(&id.0.to_le_bytes()[..ID_BYTES]);
         content.copy_from_slice(&entry.content_and_code.to_le_bytes());
-        place.copy_from_slice(&position);
+        place.copy_from_slice(&position.to_le_bytes()[..POSITION_BYTES]);
         if self.len.is_multiple_of(CHUNK_ENTRIES) {
             self.chunks.push(Vec::with_capacity(CHUNK_ENTRIES));
         }
@@ -105,7 +114,7 @@ impl Packed {
         position[..POSITION_BYTES].copy_from_slice(place);
         let position = u64::from_le_bytes(position);
         let height = self.first_height.get() + (position >> INDEX_BITS);
-        let index = position & u64::from(Position::INDEX_LIMIT - 1);
+        let index = position & ((1 << INDEX_BITS) - 1);
         let index = u32::try_from(index).unwrap_or_default();
         Entry {
             id: self.unpack_id(self.id(row)),
@@ -165,7 +174,7 @@ mod tests {
             let number = u64::from(index);
             entries.push(entry(number % SPAN_MS_MAX, entropy, 7 + number / 100, index));
         }
-        entries.push(entry(SPAN_MS_MAX - 1, [0xff; 10], 7 + (1 << 32) - 1, (1 << 24) - 1));
+        entries.push(entry(SPAN_MS_MAX - 1, [0xff; 10], 7 + (1 << 28) - 1, (1 << 20) - 1));
         entries.push(entry(0, [0; 10], 7, 0));
         for entry in &entries {
             packed.push(entry).unwrap();
@@ -182,7 +191,8 @@ mod tests {
         packed.push(&entry(0, [1; 10], 7, 0)).unwrap();
         assert_eq!(packed.push(&entry(SPAN_MS_MAX, [1; 10], 7, 0)), None);
         assert_eq!(packed.push(&entry(1, [1; 10], 6, 0)), None);
-        assert_eq!(packed.push(&entry(1, [1; 10], 7 + (1 << 32), 0)), None);
+        assert_eq!(packed.push(&entry(1, [1; 10], 7 + (1 << 28), 0)), None);
+        assert_eq!(packed.push(&entry(1, [1; 10], 7, 1 << 20)), None);
         let early =
             Entry { id: PaymentId::new(TimeMs::new(5), [1; 10]), ..entry(0, [1; 10], 7, 0) };
         assert_eq!(packed.push(&early), None);
