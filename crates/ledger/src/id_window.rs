@@ -35,7 +35,8 @@ const BUCKETS: u64 = 256;
 const BUCKET_MS_MIN: u64 = 1_000;
 
 /// Why an entry is taken by the bucket of its time.
-const FITS: &str = "a bucket has room for its span of time, for 2^28 blocks and 2^20 outcomes of each";
+const FITS: &str =
+    "a bucket has room for its span of time, for 2^28 blocks and 2^20 outcomes of each";
 
 /// Recent ids with their outcomes.
 #[derive(Debug, Clone)]

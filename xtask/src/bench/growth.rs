@@ -28,7 +28,6 @@ const QUICK: Range =
     Range { chains: (1, 8), accounts: (10_000, 200_000), merchants: (1, 10_000), history: 5e6 };
 /// A load is driven again for more history at most so often.
 const HISTORY_LOADS_MAX: usize = 20;
-const MOST: [&str; 3] = ["--max", "--in-flight", "12"];
 
 /// Measures each growth.
 ///
@@ -41,18 +40,21 @@ pub fn measure(bench: &mut Workbench) -> Result<()> {
     bench.close();
     let mut found = Vec::new();
     let (few, many) = range.chains;
-    let one = at(bench, Shape { chains: few, ..CANONICAL }, &load(bench, "few chains"))?;
-    let all = at(bench, Shape { chains: many, ..CANONICAL }, &load(bench, "many chains"))?;
+    let (few_chains, many_chains) =
+        (Shape { chains: few, ..CANONICAL }, Shape { chains: many, ..CANONICAL });
+    let one = at(bench, few_chains, &load(bench, few_chains, "few chains"))?;
+    let all = at(bench, many_chains, &load(bench, many_chains, "many chains"))?;
     found.push((format!("chains {few} → {many}"), one, all));
     let (few, many) = range.accounts;
     let with_accounts = |accounts, load: Load| Load { accounts, ..load };
-    let one = at(bench, CANONICAL, &with_accounts(few, load(bench, "few accounts")))?;
-    let all = at(bench, CANONICAL, &with_accounts(many, load(bench, "many accounts")))?;
+    let one = at(bench, CANONICAL, &with_accounts(few, load(bench, CANONICAL, "few accounts")))?;
+    let all = at(bench, CANONICAL, &with_accounts(many, load(bench, CANONICAL, "many accounts")))?;
     found.push((format!("accounts {few} → {many}"), one, all));
     let (few, many) = range.merchants;
     let with_merchants = |merchants, load: Load| Load { merchants, ..load };
-    let one = at(bench, CANONICAL, &with_merchants(few, load(bench, "few merchants")))?;
-    let all = at(bench, CANONICAL, &with_merchants(many, load(bench, "many merchants")))?;
+    let one = at(bench, CANONICAL, &with_merchants(few, load(bench, CANONICAL, "few merchants")))?;
+    let all =
+        at(bench, CANONICAL, &with_merchants(many, load(bench, CANONICAL, "many merchants")))?;
     found.push((format!("merchants {few} → {many}"), one, all));
     found.push(history(bench, range.history)?);
     let worst = found.iter().map(|(_, one, all)| more(*one, *all)).fold(f64::MIN, f64::max);
@@ -64,8 +66,10 @@ pub fn measure(bench: &mut Workbench) -> Result<()> {
     Ok(())
 }
 
-fn load(bench: &Workbench, what: &str) -> Load {
-    bench.load(&format!("row 11: {what}"), &MOST)
+/// Full requests, one more under way than there are user chains.
+fn load(bench: &Workbench, shape: Shape, what: &str) -> Load {
+    let in_flight = (shape.chains + 1).to_string();
+    bench.load(&format!("row 11: {what}"), &["--max", "--in-flight", &in_flight])
 }
 
 /// CPU per payment on a fresh cluster.
@@ -77,7 +81,7 @@ fn at(bench: &mut Workbench, shape: Shape, load: &Load) -> Result<f64> {
 /// The same load again and again on one cluster, first and last compared.
 fn history(bench: &mut Workbench, payments: f64) -> Result<(String, f64, f64)> {
     let mut prepared = bench.fresh(CANONICAL)?;
-    let load = load(bench, "history");
+    let load = load(bench, CANONICAL, "history");
     let first = bench.drive(&mut prepared, &load)?;
     let (begin, one) = (prepared.payments, first.cpu_microseconds_per_payment());
     let mut all = one;

@@ -85,7 +85,7 @@ pub fn chosen(wanted: &[String], is_quick: bool) -> Result<Vec<&'static Step>> {
 }
 
 fn most(bench: &mut Workbench) -> Result<()> {
-    let load = bench.load("row 1: full batches, uniform", &["--max", "--in-flight", "12"]);
+    let load = bench.load("row 1: full batches, uniform", &["--max"]);
     let driven = bench.drive_canonical(&load)?;
     let memory = driven.resident_bytes() / f64::from(1 << 30);
     let p99 = driven.number("/latency_ms/p99");
@@ -110,7 +110,7 @@ fn best_rate(bench: &mut Workbench) -> Result<f64> {
 
 fn one_merchant(bench: &mut Workbench) -> Result<()> {
     let best = best_rate(bench)?;
-    let hot = ["--max", "--in-flight", "12", "--hot-percent", "100", "--hot-count", "1"];
+    let hot = ["--max", "--hot-percent", "100", "--hot-count", "1"];
     let driven = bench.drive_canonical(&bench.load("row 2: all to one merchant", &hot))?;
     let (rate, cpu) = (driven.rate(), driven.cpu_microseconds_per_payment());
     let note = format!("{rate:.0}/s, CPU {cpu:.2} µs{}", driven.others());
@@ -139,7 +139,7 @@ fn owner_signed(bench: &mut Workbench) -> Result<()> {
     let seconds = u32::try_from(bench.scale.seconds)?;
     let count = format!("{:.0}", most * f64::from(seconds));
     let mut load =
-        bench.load("row 5: owner-signed", &["--max", "--in-flight", "12", "--ready-made", &count]);
+        bench.load("row 5: owner-signed", &["--max", "--in-flight", "2", "--ready-made", &count]);
     (load.signed, load.accounts) = ("owner", bench.scale.owners);
     let driven = bench.drive_canonical(&load)?;
     let (rate, accounts) = (driven.rate(), load.accounts);
@@ -270,7 +270,9 @@ fn more_chains(bench: &mut Workbench) -> Result<()> {
     for chains in [1, 2, 4, 8] {
         let mut prepared = bench.fresh(Shape { chains, ..CANONICAL })?;
         let title = format!("row 18: {chains} chains");
-        let load = bench.load(&title, &["--max", "--in-flight", "32", "--connections", "8"]);
+        let in_flight = (chains + 1).to_string();
+        let most = ["--max", "--in-flight", &in_flight, "--connections", "8"];
+        let load = bench.load(&title, &most);
         rates.push((chains, bench.drive(&mut prepared, &load)?.rate()));
     }
     let told: Vec<_> =
