@@ -37,12 +37,11 @@ pub async fn open(clients: &[Client], arguments: &Arguments) -> Result<Parties> 
         return Ok(parties);
     }
     let merchants = merchants_opening(client, arguments, asset)?;
-    operate(clients, &merchants, is_there).await.context("opening merchants")?;
+    announce(clients, &merchants, is_there).await.context("opening merchants")?;
     let users = users_opening(client, arguments, asset)?;
     operate(clients, &users, OutcomeCode::is_committed).await.context("opening accounts")?;
     let floats = floats(&parties, arguments);
-    operate(clients, &floats, OutcomeCode::is_committed).await.context("setting floats")?;
-    client.announced().await?;
+    announce(clients, &floats, OutcomeCode::is_committed).await.context("setting floats")?;
     fund(clients, &parties).await.context("giving opening money")?;
     let (accounts, merchants) = (arguments.accounts, arguments.merchants);
     let seconds = begin.elapsed().as_secs_f64();
@@ -120,6 +119,20 @@ async fn operate(
         client.operate(&chunk).await
     })
     .await
+}
+
+/// Executes operations that the HF chain tells all user chains of, a part at a
+/// time: it has only so many messages under way to a chain.
+async fn announce(
+    clients: &[Client],
+    operations: &[Operation],
+    is_accepted: fn(OutcomeCode) -> bool,
+) -> Result<()> {
+    for part in operations.chunks(CHUNK_ITEMS) {
+        operate(clients, part, is_accepted).await?;
+        clients[0].announced().await?;
+    }
+    Ok(())
 }
 
 /// Lets merchants keep money on the user chains if refunds are to come.

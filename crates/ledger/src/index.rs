@@ -229,10 +229,10 @@ mod tests {
     }
 
     #[test]
-    fn there_is_room_for_all_rows_and_a_quarter_more() {
+    fn there_is_room_for_all_rows_and_a_fifth_more() {
         for (count, width) in [(0, 3), (11, 3), (100_000, 3), (262_143, 3), (262_144, 4)] {
             let index = Index::with_capacity(count);
-            assert!(index.slots * 4 >= count * 5 && index.width == width, "{count}");
+            assert!(index.slots * 5 >= count * 6 && index.width == width, "{count}");
             assert!(index.numbers() as usize > index.capacity - 1, "{count}");
         }
     }

@@ -89,6 +89,12 @@ impl Row for Merchant {
     fn id(&self) -> AccountId {
         self.id
     }
+
+    fn read_ahead(&self) -> u32 {
+        let totals = [self.debits, self.received].map(|amount| amount.get().trailing_zeros());
+        let chains = self.chains.iter().map(|chain| chain.funds_sent.get().trailing_zeros());
+        chains.fold(self.id.get().trailing_zeros() ^ totals[0] ^ totals[1], |all, one| all ^ one)
+    }
 }
 
 impl Merchant {

@@ -71,6 +71,13 @@ impl Row for Proxy {
     fn id(&self) -> AccountId {
         self.id
     }
+
+    fn read_ahead(&self) -> u32 {
+        let counters = &self.counters;
+        let ends = [counters.received, counters.swept].map(|amount| amount.get().trailing_zeros());
+        let marks = u32::from(self.request.is_some()) ^ u32::from(self.waiting.is_some());
+        self.id.get().trailing_zeros() ^ ends[0] ^ ends[1] ^ self.last.index() ^ marks
+    }
 }
 
 impl Proxy {

@@ -4,6 +4,8 @@
 //! of the block [`Table::commit`] hashes each marked row once and updates the
 //! tree above it, so a block costs what it touched and not what there is.
 
+use std::hint::black_box;
+
 use tributary_chain::merkle::{DenseTree, MerklePath, TreeCommitment};
 use tributary_types::codec::encode_list;
 use tributary_types::{AccountId, Hash};
@@ -79,6 +81,16 @@ impl<R: Row> Table<R> {
     /// The number of a row that most often is the one whose id has this hash.
     pub(crate) fn probable_row(&self, hash: u64) -> Option<u32> {
         self.index.probable(hash)
+    }
+
+    /// Reads ahead what lookups of these ids will read; tells where each most
+    /// often is, for [`Table::find_near`].
+    pub(crate) fn near(&self, ids: impl Iterator<Item = AccountId>) -> Vec<Option<u32>> {
+        let hashes: Vec<u64> = ids.map(|id| hash_u128(id.get())).collect();
+        black_box(hashes.iter().fold(0, |all, hash| all ^ self.first_slot(*hash)));
+        let near: Vec<_> = hashes.into_iter().map(|hash| self.probable_row(hash)).collect();
+        read_ahead::together(near.iter().flatten().map(|number| self.row(*number)));
+        near
     }
 
     /// The row with this id.

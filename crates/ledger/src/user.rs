@@ -16,6 +16,8 @@ pub(crate) mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tributary_types::AccountId;
+
 use crate::block::Block;
 use crate::core::Core;
 use crate::hashed::Hashed;
@@ -33,8 +35,8 @@ pub(crate) struct UserChain {
     pub(crate) proxies: Table<Proxy>,
     /// Queues that are not empty, by proxy. Each is committed in its proxy.
     pub(crate) waiting: BTreeMap<u32, Queue<WaitingRefund>>,
-    /// Proxies with `unsettled` set, in any order.
-    pub(crate) unsettled: Vec<u32>,
+    /// Proxies with `unsettled` set, account and number, in any order.
+    pub(crate) unsettled: Vec<(AccountId, u32)>,
     /// Proxies with `asking` set.
     pub(crate) asking: BTreeSet<u32>,
     /// Proxies with an unanswered request.
@@ -75,7 +77,7 @@ impl UserChain {
         let proxy = self.proxies.row_mut(number);
         if !proxy.unsettled {
             proxy.unsettled = true;
-            self.unsettled.push(number);
+            self.unsettled.push((proxy.id, number));
             if self.settlement.get().unsettled_since.is_none() {
                 self.settlement.change().unsettled_since = Some(block.height);
             }
@@ -90,13 +92,14 @@ impl UserChain {
 
     /// What the lists must hold by the marks of the proxies: unsettled ones
     /// ascending, those that ask, and the number of requests.
-    pub(crate) fn derived_lists(&self) -> (Vec<u32>, BTreeSet<u32>, usize) {
-        let rows = || (0..).zip(self.proxies.rows());
+    pub(crate) fn derived_lists(&self) -> (Vec<(AccountId, u32)>, BTreeSet<u32>, usize) {
         let marked = |mark: fn(&Proxy) -> bool| {
-            rows().filter(move |(_, proxy)| mark(proxy)).map(|(number, _)| number)
+            (0..).zip(self.proxies.rows()).filter(move |(_, proxy)| mark(proxy))
         };
-        let unsettled = marked(|proxy| proxy.unsettled).collect();
-        let asking = marked(|proxy| proxy.asking).collect();
+        let unsettled = marked(|proxy| proxy.unsettled).map(|(number, proxy)| (proxy.id, number));
+        let mut unsettled: Vec<_> = unsettled.collect();
+        unsettled.sort_unstable();
+        let asking = marked(|proxy| proxy.asking).map(|(number, _)| number).collect();
         (unsettled, asking, marked(|proxy| proxy.request.is_some()).count())
     }
 

@@ -14,6 +14,7 @@ use crate::proxy::Proxy;
 use crate::queue::Queue;
 use crate::table::Table;
 use crate::user::UserChain;
+use crate::user::settlement::Round;
 
 /// An invariant that does not hold: a bug, or memory gone bad.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -85,6 +86,13 @@ impl Ledger {
             "the lists of proxies are those of their marks",
             unsettled == derived.0 && user.asking == derived.1 && user.requests == derived.2,
             || format!("{unsettled:?}, asking {:?}, {} requests", user.asking, user.requests),
+        )?;
+        let round = user.settlement.get().round;
+        let is_ahead = |round: Round| unsettled.iter().any(|(id, _)| *id > round.resume_after);
+        check(
+            "a settlement of several statements has something left to say",
+            round.is_none_or(is_ahead),
+            || format!("{round:?}, {unsettled:?}"),
         )?;
         for (number, queue) in &user.waiting {
             let limit = self.parameters().waiting_refunds_max;

@@ -15,8 +15,9 @@ pub struct Settlement {
     pub(super) height: BlockHeight,
     pub(super) time: TimeMs,
     statement: Hash,
-    /// Where a statement that could not hold all ended.
-    resume_after: Option<AccountId>,
+    /// Where a statement that could not hold all ended, and the block of the
+    /// first one like it.
+    round: Option<(AccountId, BlockHeight)>,
     pub(super) unsettled_since: Option<BlockHeight>,
     /// The statements' numbers in the channel.
     numbers: Vec<u64>,
@@ -29,7 +30,7 @@ impl Settlement {
             height: BlockHeight::new(0),
             time: created,
             statement: Hash::ZERO,
-            resume_after: None,
+            round: None,
             unsettled_since: None,
             numbers: Vec::new(),
         }
@@ -37,13 +38,14 @@ impl Settlement {
 }
 
 impl Chain {
-    /// Settles if the interval is over, there is something to say, and the HF
-    /// chain is not behind.
+    /// Settles if the interval is over or a statement did not hold all, there is
+    /// something to say, and the HF chain is not behind.
     pub(super) fn settle_if_due(&mut self) {
         let Some(channel) = self.channels.get(&self.rules.hf_chain) else { return };
         let settlement = &mut self.settlement;
         settlement.numbers.retain(|number| *number > channel.acknowledged());
-        let due = settlement.time.get().saturating_add(self.rules.settlement_interval_ms);
+        let wait_ms = settlement.round.map_or(self.rules.settlement_interval_ms, |_| 0);
+        let due = settlement.time.get().saturating_add(wait_ms);
         let behind = settlement.numbers.len() as u64 >= self.rules.statements_unacknowledged_max
             || !channel.may_begin();
         if self.block.time.get() >= due && !behind && self.unsettled_proxies().next().is_some() {
@@ -92,9 +94,6 @@ impl Chain {
                 self.ask_for_funds(id);
             }
         }
-        if self.unsettled_proxies().next().is_none() {
-            self.settlement.unsettled_since = None;
-        }
         let (settlement, block) = (&mut self.settlement, &self.block);
         let statement = Statement {
             epoch: settlement.epoch + 1,
@@ -113,18 +112,21 @@ impl Chain {
         }
     }
 
-    /// All unsettled proxies, or as many as a statement holds: then those behind
-    /// where the last one ended come first.
+    /// The unsettled proxies behind where the last statement ended, or behind
+    /// none, as many as a statement holds. At the end of them, those before are
+    /// as old as the first statement at most.
     fn accounts_to_state(&mut self) -> Vec<AccountId> {
-        let mut accounts: Vec<_> = self.unsettled_proxies().collect();
-        let resumed = self.settlement.resume_after.take();
-        if accounts.len() > STATEMENT_ROWS_MAX {
-            accounts.sort_by_key(|id| (Some(*id) <= resumed, *id));
-            accounts.truncate(STATEMENT_ROWS_MAX);
-            self.settlement.resume_after = accounts.last().copied();
-            accounts.sort_unstable();
+        let (all, round) = (self.unsettled_proxies().count(), self.settlement.round.take());
+        let began = round.map_or(self.block.height, |(_, began)| began);
+        let behind = |id: &AccountId| round.is_none_or(|(last, _)| *id > last);
+        let accounts: Vec<_> = self.unsettled_proxies().filter(behind).collect();
+        let stated: Vec<_> = accounts.iter().copied().take(STATEMENT_ROWS_MAX).collect();
+        if stated.len() < accounts.len() {
+            self.settlement.round = stated.last().map(|last| (*last, began));
+        } else {
+            self.settlement.unsettled_since = (stated.len() < all).then_some(began);
         }
-        accounts
+        stated
     }
 
     /// Nothing is swept while refunds wait, nor what the HF chain cannot take.

@@ -157,11 +157,20 @@ impl Cluster {
         let pid = process.pid.with_context(|| format!("{name} does not run"))?;
         kill(pid)?;
         let begin = Instant::now();
-        wait_until(&format!("{name} to serve again"), READY_POLL, || {
-            let answer = get(&process.http, "/readyz");
-            Ok(answer.is_ok_and(|(status, _)| status == 200))
-        })?;
+        let what = format!("{name} to serve again");
+        wait_until(&what, READY_POLL, || Ok(process.is_ready()))?;
         Ok(begin.elapsed().as_secs_f64())
+    }
+
+    /// Waits until every process serves.
+    ///
+    /// # Errors
+    ///
+    /// When one does not in time.
+    pub fn wait_ready(&self) -> Result<()> {
+        let processes = self.processes()?;
+        let all = || Ok(processes.iter().all(Process::is_ready));
+        wait_until("all processes to serve", READY_POLL, all)
     }
 
     /// Stops everything and removes the directory.
@@ -170,6 +179,13 @@ impl Cluster {
             command::run(self.tributary().args(["cluster", "down"]))?;
         }
         fs::remove_dir_all(&self.scratch).with_context(|| self.scratch.display().to_string())
+    }
+}
+
+impl Process {
+    /// Whether it says that it serves.
+    fn is_ready(&self) -> bool {
+        get(&self.http, "/readyz").is_ok_and(|(status, _)| status == 200)
     }
 }
 

@@ -17,6 +17,9 @@ use crate::limits::PROXY_TOTAL_MAX;
 use crate::merchant::Merchant;
 use crate::refusal::RuleBroken;
 
+/// Rows of a statement whose merchants are read ahead together.
+const RUN_ROWS: usize = 64;
+
 /// What one checked row changes.
 struct Credited {
     merchant: u32,
@@ -63,8 +66,11 @@ impl HfChain {
         }
         let mut swept = BTreeMap::new();
         let mut credited = Vec::with_capacity(statement.rows.len());
-        for row in &statement.rows {
-            credited.push(self.check_row(source, row, &mut swept)?);
+        for rows in statement.rows.chunks(RUN_ROWS) {
+            let near = self.merchants.near(rows.iter().map(|row| row.account));
+            for (row, near) in rows.iter().zip(near) {
+                credited.push(self.check_row(source, row, near, &mut swept)?);
+            }
         }
         let control = check_swept(core, source, &swept)?;
         for (number, totals) in control {
@@ -82,9 +88,10 @@ impl HfChain {
         &self,
         source: ChainId,
         row: &StatementRow,
+        near: Option<u32>,
         swept: &mut BTreeMap<AssetId, Amount>,
     ) -> Result<Credited, RuleBroken> {
-        let merchant = self.merchants.find(row.account);
+        let merchant = self.merchants.find_near(row.account, near);
         let number = merchant.ok_or(RuleBroken("row of an unknown merchant"))?;
         let merchant = self.merchants.row(number);
         if merchant.asset != row.asset {

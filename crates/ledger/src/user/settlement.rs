@@ -4,6 +4,10 @@
 //! decides, and (chain, epoch) is its identity. A statement is cumulative, so
 //! the next one repeats whatever an unsent one would have said; when too many
 //! are unacknowledged the chain simply waits.
+//!
+//! Where more proxies have changed than one statement holds, a settlement is a
+//! *round*: statements in blocks that follow one another, through all accounts
+//! once, ascending. The interval counts from the round's last statement.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -16,6 +20,7 @@ use crate::block::Block;
 use crate::books::CarriedMoney;
 use crate::core::Core;
 use crate::limits::{ASSETS_MAX, STATEMENTS_UNACKNOWLEDGED_MAX};
+use crate::read_ahead;
 use crate::user::UserChain;
 use crate::view::SettlementStatus;
 
@@ -30,14 +35,24 @@ pub(crate) struct Settlement {
     pub(crate) time: TimeMs,
     /// Hash of its statement; zero before the first.
     pub(crate) statement: Hash,
-    /// The last account that a partial statement spoke of: the next one goes on
-    /// behind it, so that none starves.
-    pub(crate) resume_after: Option<AccountId>,
-    /// The oldest block with a change that no statement has said yet.
+    /// The round under way, if there is one.
+    pub(crate) round: Option<Round>,
+    /// The oldest block with a change that no statement has said yet, or one
+    /// before it.
     pub(crate) unsettled_since: Option<BlockHeight>,
     /// Statements that the HF chain is not known to have, oldest first.
     pub(crate) unacknowledged: VecDeque<Stated>,
 }
+
+/// A settlement of several statements, of which some are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Round {
+    /// The block of its first statement: it speaks of all that changed before.
+    pub(crate) began: BlockHeight,
+    /// The last account that was spoken of; those behind it are still to come.
+    pub(crate) resume_after: AccountId,
+}
+canonical!(Round { began: BlockHeight, resume_after: AccountId });
 
 /// A statement on its way, and the money in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +72,7 @@ impl Settlement {
             height: BlockHeight::new(0),
             time: created,
             statement: Hash::ZERO,
-            resume_after: None,
+            round: None,
             unsettled_since: None,
             unacknowledged: VecDeque::new(),
         }
@@ -75,7 +90,9 @@ impl UserChain {
         let open = open.filter(|stated| stated.sequence > acknowledged).count() as u64;
         let blocked = open >= core.rules.parameters.statements_unacknowledged_max
             || !core.channels.may_begin(core.rules.hf_chain);
-        let due = settlement.time.plus_ms(core.rules.parameters.settlement_interval_ms);
+        let interval_ms = core.rules.parameters.settlement_interval_ms;
+        let wait_ms = if settlement.round.is_some() { 0 } else { interval_ms };
+        let due = settlement.time.plus_ms(wait_ms);
         (!self.unsettled.is_empty() && !blocked).then_some(due)
     }
 
@@ -114,7 +131,8 @@ impl UserChain {
     }
 
     fn settle(&mut self, core: &mut Core, block: &Block) {
-        let numbers = self.take_rows();
+        let numbers = self.take_rows(block);
+        read_ahead::together(numbers.iter().map(|number| self.proxies.row(*number)));
         let mut swept = BTreeMap::new();
         let rows = numbers.iter().map(|number| self.sweep(core, *number, &mut swept)).collect();
         for number in &numbers {
@@ -126,21 +144,26 @@ impl UserChain {
     }
 
     /// The proxies that the next statement speaks of, ascending by account.
-    fn take_rows(&mut self) -> Vec<u32> {
-        let mut rows = std::mem::take(&mut self.unsettled);
-        let proxies = &self.proxies;
-        let account = |number: &u32| proxies.row(*number).id;
-        let mut resume_after = None;
+    fn take_rows(&mut self, block: &Block) -> Vec<u32> {
+        let settlement = self.settlement.change();
+        let round = settlement.round.take();
+        let began = round.map_or(block.height, |round| round.began);
+        let resumed = round.map(|round| round.resume_after);
+        let is_ahead = |(account, _): &mut (AccountId, u32)| Some(*account) > resumed;
+        let mut rows: Vec<_> = self.unsettled.extract_if(.., is_ahead).collect();
         if rows.len() > STATEMENT_ROWS_MAX {
-            let resumed = self.settlement.get().resume_after;
-            let turn = |number: &u32| (Some(account(number)) <= resumed, account(number));
-            rows.select_nth_unstable_by_key(STATEMENT_ROWS_MAX, turn);
-            self.unsettled = rows.split_off(STATEMENT_ROWS_MAX);
-            resume_after = rows.iter().max_by_key(|number| turn(number)).map(account);
+            rows.select_nth_unstable(STATEMENT_ROWS_MAX);
+            self.unsettled.extend(rows.drain(STATEMENT_ROWS_MAX..));
+            let last = rows.iter().map(|(account, _)| *account).max();
+            settlement.round = last.map(|resume_after| Round { began, resume_after });
+        } else if self.unsettled.is_empty() {
+            settlement.unsettled_since = None;
+        } else {
+            // They have changed after the round had passed them.
+            settlement.unsettled_since = Some(began);
         }
-        rows.sort_unstable_by_key(account);
-        self.settlement.change().resume_after = resume_after;
-        rows
+        rows.sort_unstable();
+        rows.into_iter().map(|(_, number)| number).collect()
     }
 
     /// Sweeps what a proxy holds above its float target, and nothing while
@@ -191,9 +214,6 @@ impl UserChain {
         settlement.height = block.height;
         settlement.time = block.time;
         settlement.statement = statement.hash();
-        if self.unsettled.is_empty() {
-            settlement.unsettled_since = None;
-        }
         let hf_chain = core.rules.hf_chain;
         core.channels.send(hf_chain, Message::Statement(statement));
         let sequence = core.channels.outbox(hf_chain).map_or(0, Outbox::sent_sequence);
@@ -217,7 +237,7 @@ impl Encode for Settlement {
         self.height.encode(out);
         self.time.encode(out);
         self.statement.encode(out);
-        self.resume_after.encode(out);
+        self.round.encode(out);
         self.unsettled_since.encode(out);
         encode_list(&self.unacknowledged.iter().cloned().collect::<Vec<_>>(), out);
     }
@@ -232,7 +252,7 @@ impl Decode for Settlement {
             height: BlockHeight::decode(reader)?,
             time: TimeMs::decode(reader)?,
             statement: Hash::decode(reader)?,
-            resume_after: Option::decode(reader)?,
+            round: Option::decode(reader)?,
             unsettled_since: Option::decode(reader)?,
             unacknowledged: decode_list(reader, "statements", statements_max)?.into(),
         };

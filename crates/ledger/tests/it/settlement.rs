@@ -5,7 +5,7 @@ use tributary_chain::Message;
 use tributary_chain::message::STATEMENT_ROWS_MAX;
 use tributary_chain::operation::OpenMerchant;
 use tributary_ledger::Parameters;
-use tributary_types::{OutcomeCode, PaymentKind};
+use tributary_types::{AccountId, OutcomeCode, PaymentKind};
 
 use crate::harness::{GBP, HF, Item, ONE, TWO, World, amount, float};
 
@@ -138,9 +138,10 @@ fn a_merchant_without_money_is_asked_once_and_not_for_ever() {
     assert_eq!(world.ledger(ONE).proxy(&shop).unwrap().requested, None);
 }
 
-#[test]
-fn more_merchants_than_one_statement_holds_take_turns() {
-    let parameters = Parameters { settlement_interval_ms: 1, ..Parameters::default() };
+/// A world with more merchants than a statement holds, each of which `alice` has
+/// paid 3.
+fn many_merchants(interval_ms: u64) -> (World, AccountId, Vec<AccountId>) {
+    let parameters = Parameters { settlement_interval_ms: interval_ms, ..Parameters::default() };
     let mut world = World::with(1, parameters);
     let names: Vec<String> = (0..STATEMENT_ROWS_MAX + 500).map(|n| format!("m{n}")).collect();
     let alice = world.open("alice", ONE, 1_000_000);
@@ -155,22 +156,58 @@ fn more_merchants_than_one_statement_holds_take_turns() {
         assert!(world.submit(HF, &items).iter().all(|receipt| receipt.code.is_committed()));
     }
     world.relay();
+    let mut shops: Vec<_> = names.iter().map(|name| world.merchant(name)).collect();
+    shops.sort_unstable();
     let mut items = Vec::new();
-    for name in &names {
-        let shop = world.merchant(name);
-        let payment = world.payment(PaymentKind::Payment, alice, shop, 3);
+    for shop in &shops {
+        let payment = world.payment(PaymentKind::Payment, alice, *shop, 3);
         items.push(Item::Pay((&payment).into()));
     }
     assert!(world.submit(ONE, &items).iter().all(|receipt| receipt.code.is_committed()));
-    world.advance(1);
+    (world, alice, shops)
+}
+
+#[test]
+fn more_merchants_than_one_statement_holds_are_stated_block_by_block() {
+    let (mut world, _, shops) = many_merchants(1_000);
+    world.advance(1_000);
     world.tick(ONE);
+    assert_eq!(world.ledger(ONE).settlement_status().unsettled_rows, 500);
+    world.tick(ONE);
+    world.relay();
+    let status = world.ledger(ONE).settlement_status();
+    assert_eq!((status.unsettled_rows, status.last_epoch), (0, 2));
+    assert_eq!(status.unsettled_since, None);
+    assert_eq!(world.ledger(HF).merchants().len(), shops.len());
+    assert!(world.ledger(HF).merchants().all(|merchant| merchant.available == amount(3)));
+    world.books();
+}
+
+#[test]
+fn what_changes_behind_a_round_waits_for_the_next_one() {
+    let (mut world, alice, shops) = many_merchants(1_000);
+    world.advance(1_000);
+    world.tick(ONE);
+    let began = world.ledger(ONE).header().height;
+    // The first was stated a moment ago, the last is still to come.
+    let (first, last) = (shops[0], *shops.last().unwrap());
+    let payments = [first, last].map(|shop| world.payment(PaymentKind::Payment, alice, shop, 4));
+    let items = payments.map(|payment| Item::Pay((&payment).into()));
+    assert!(world.submit(ONE, &items).iter().all(|receipt| receipt.code.is_committed()));
+    let status = world.ledger(ONE).settlement_status();
+    assert_eq!((status.unsettled_rows, status.last_epoch), (1, 2));
+    assert_eq!(status.unsettled_since, Some(began), "no change before that is unsaid");
+    world.advance(999);
+    world.tick(ONE);
+    assert_eq!(world.ledger(ONE).settlement_status().last_epoch, 2, "the interval is not over");
     world.advance(1);
     world.tick(ONE);
     world.relay();
-    assert_eq!(world.ledger(ONE).settlement_status().unsettled_rows, 0);
-    assert_eq!(world.ledger(ONE).settlement_status().last_epoch, 2);
-    assert_eq!(world.ledger(HF).merchants().len(), names.len());
-    assert!(world.ledger(HF).merchants().all(|merchant| merchant.available == amount(3)));
+    let status = world.ledger(ONE).settlement_status();
+    assert_eq!((status.unsettled_rows, status.last_epoch), (0, 3));
+    assert_eq!(status.unsettled_since, None);
+    let available = |shop| world.ledger(HF).merchant(&shop).unwrap().available;
+    assert_eq!((available(first), available(last)), (amount(7), amount(7)));
     world.books();
 }
 
