@@ -14,7 +14,7 @@ use crate::proxy::Proxy;
 use crate::queue::Queue;
 use crate::table::Table;
 use crate::user::UserChain;
-use crate::user::settlement::Round;
+use crate::user::settlement::Series;
 
 /// An invariant that does not hold: a bug, or memory gone bad.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -87,12 +87,12 @@ impl Ledger {
             unsettled == derived.0 && user.asking == derived.1 && user.requests == derived.2,
             || format!("{unsettled:?}, asking {:?}, {} requests", user.asking, user.requests),
         )?;
-        let round = user.settlement.get().round;
-        let is_ahead = |round: Round| unsettled.iter().any(|(id, _)| *id > round.resume_after);
+        let series = user.settlement.get().series;
+        let is_ahead = |series: Series| unsettled.iter().any(|(id, _)| *id > series.resume_after);
         check(
             "a settlement of several statements has something left to say",
-            round.is_none_or(is_ahead),
-            || format!("{round:?}, {unsettled:?}"),
+            series.is_none_or(is_ahead),
+            || format!("{series:?}, {unsettled:?}"),
         )?;
         for (number, queue) in &user.waiting {
             let limit = self.parameters().waiting_refunds_max;

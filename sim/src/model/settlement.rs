@@ -17,7 +17,7 @@ pub struct Settlement {
     statement: Hash,
     /// Where a statement that could not hold all ended, and the block of the
     /// first one like it.
-    round: Option<(AccountId, BlockHeight)>,
+    series: Option<(AccountId, BlockHeight)>,
     pub(super) unsettled_since: Option<BlockHeight>,
     /// The statements' numbers in the channel.
     numbers: Vec<u64>,
@@ -30,7 +30,7 @@ impl Settlement {
             height: BlockHeight::new(0),
             time: created,
             statement: Hash::ZERO,
-            round: None,
+            series: None,
             unsettled_since: None,
             numbers: Vec::new(),
         }
@@ -44,7 +44,7 @@ impl Chain {
         let Some(channel) = self.channels.get(&self.rules.hf_chain) else { return };
         let settlement = &mut self.settlement;
         settlement.numbers.retain(|number| *number > channel.acknowledged());
-        let wait_ms = settlement.round.map_or(self.rules.settlement_interval_ms, |_| 0);
+        let wait_ms = settlement.series.map_or(self.rules.settlement_interval_ms, |_| 0);
         let due = settlement.time.get().saturating_add(wait_ms);
         let behind = settlement.numbers.len() as u64 >= self.rules.statements_unacknowledged_max
             || !channel.may_begin();
@@ -116,13 +116,13 @@ impl Chain {
     /// none, as many as a statement holds. At the end of them, those before are
     /// as old as the first statement at most.
     fn accounts_to_state(&mut self) -> Vec<AccountId> {
-        let (all, round) = (self.unsettled_proxies().count(), self.settlement.round.take());
-        let began = round.map_or(self.block.height, |(_, began)| began);
-        let behind = |id: &AccountId| round.is_none_or(|(last, _)| *id > last);
+        let (all, series) = (self.unsettled_proxies().count(), self.settlement.series.take());
+        let began = series.map_or(self.block.height, |(_, began)| began);
+        let behind = |id: &AccountId| series.is_none_or(|(last, _)| *id > last);
         let accounts: Vec<_> = self.unsettled_proxies().filter(behind).collect();
         let stated: Vec<_> = accounts.iter().copied().take(STATEMENT_ROWS_MAX).collect();
         if stated.len() < accounts.len() {
-            self.settlement.round = stated.last().map(|last| (*last, began));
+            self.settlement.series = stated.last().map(|last| (*last, began));
         } else {
             self.settlement.unsettled_since = (stated.len() < all).then_some(began);
         }

@@ -6,8 +6,8 @@
 //! are unacknowledged the chain simply waits.
 //!
 //! Where more proxies have changed than one statement holds, a settlement is a
-//! *round*: statements in blocks that follow one another, through all accounts
-//! once, ascending. The interval counts from the round's last statement.
+//! *series*: statements in blocks that follow one another, through all accounts
+//! once, ascending. The interval counts from the last statement of the series.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -35,8 +35,8 @@ pub(crate) struct Settlement {
     pub(crate) time: TimeMs,
     /// Hash of its statement; zero before the first.
     pub(crate) statement: Hash,
-    /// The round under way, if there is one.
-    pub(crate) round: Option<Round>,
+    /// The series under way, if there is one.
+    pub(crate) series: Option<Series>,
     /// The oldest block with a change that no statement has said yet, or one
     /// before it.
     pub(crate) unsettled_since: Option<BlockHeight>,
@@ -46,13 +46,13 @@ pub(crate) struct Settlement {
 
 /// A settlement of several statements, of which some are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Round {
+pub(crate) struct Series {
     /// The block of its first statement: it speaks of all that changed before.
     pub(crate) began: BlockHeight,
     /// The last account that was spoken of; those behind it are still to come.
     pub(crate) resume_after: AccountId,
 }
-canonical!(Round { began: BlockHeight, resume_after: AccountId });
+canonical!(Series { began: BlockHeight, resume_after: AccountId });
 
 /// A statement on its way, and the money in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,7 +72,7 @@ impl Settlement {
             height: BlockHeight::new(0),
             time: created,
             statement: Hash::ZERO,
-            round: None,
+            series: None,
             unsettled_since: None,
             unacknowledged: VecDeque::new(),
         }
@@ -91,7 +91,7 @@ impl UserChain {
         let blocked = open >= core.rules.parameters.statements_unacknowledged_max
             || !core.channels.may_begin(core.rules.hf_chain);
         let interval_ms = core.rules.parameters.settlement_interval_ms;
-        let wait_ms = if settlement.round.is_some() { 0 } else { interval_ms };
+        let wait_ms = if settlement.series.is_some() { 0 } else { interval_ms };
         let due = settlement.time.plus_ms(wait_ms);
         (!self.unsettled.is_empty() && !blocked).then_some(due)
     }
@@ -146,20 +146,20 @@ impl UserChain {
     /// The proxies that the next statement speaks of, ascending by account.
     fn take_rows(&mut self, block: &Block) -> Vec<u32> {
         let settlement = self.settlement.change();
-        let round = settlement.round.take();
-        let began = round.map_or(block.height, |round| round.began);
-        let resumed = round.map(|round| round.resume_after);
+        let series = settlement.series.take();
+        let began = series.map_or(block.height, |series| series.began);
+        let resumed = series.map(|series| series.resume_after);
         let is_ahead = |(account, _): &mut (AccountId, u32)| Some(*account) > resumed;
         let mut rows: Vec<_> = self.unsettled.extract_if(.., is_ahead).collect();
         if rows.len() > STATEMENT_ROWS_MAX {
             rows.select_nth_unstable(STATEMENT_ROWS_MAX);
             self.unsettled.extend(rows.drain(STATEMENT_ROWS_MAX..));
             let last = rows.iter().map(|(account, _)| *account).max();
-            settlement.round = last.map(|resume_after| Round { began, resume_after });
+            settlement.series = last.map(|resume_after| Series { began, resume_after });
         } else if self.unsettled.is_empty() {
             settlement.unsettled_since = None;
         } else {
-            // They have changed after the round had passed them.
+            // They have changed after the series had passed them.
             settlement.unsettled_since = Some(began);
         }
         rows.sort_unstable();
@@ -237,7 +237,7 @@ impl Encode for Settlement {
         self.height.encode(out);
         self.time.encode(out);
         self.statement.encode(out);
-        self.round.encode(out);
+        self.series.encode(out);
         self.unsettled_since.encode(out);
         encode_list(&self.unacknowledged.iter().cloned().collect::<Vec<_>>(), out);
     }
@@ -252,7 +252,7 @@ impl Decode for Settlement {
             height: BlockHeight::decode(reader)?,
             time: TimeMs::decode(reader)?,
             statement: Hash::decode(reader)?,
-            round: Option::decode(reader)?,
+            series: Option::decode(reader)?,
             unsettled_since: Option::decode(reader)?,
             unacknowledged: decode_list(reader, "statements", statements_max)?.into(),
         };
