@@ -20,6 +20,10 @@ use crate::keys::{height_key, height_of};
 use crate::search::{self, GapSearch};
 use crate::values;
 
+/// What a block takes in a batch beside body and outcomes, about: its header,
+/// two keys, checksums. A batch that grows is copied.
+const BESIDE_BYTES: usize = 512;
+
 /// The archive of all chains of a process.
 #[derive(Clone)]
 pub struct RocksBlocks {
@@ -40,7 +44,9 @@ impl RocksBlocks {
 impl BlockStore for RocksBlocks {
     fn put_blocks(&self, blocks: &[StoredBlock]) -> Result<(), StorageFault> {
         let database = &self.database;
-        let mut batch = WriteBatch::default();
+        let bytes = blocks.iter().map(|block| block.body.len() + block.outcomes.len());
+        let capacity = bytes.map(|bytes| bytes + BESIDE_BYTES).sum();
+        let mut batch = WriteBatch::with_capacity_bytes(capacity);
         for block in blocks {
             let key = height_key(block.header.chain, block.header.height);
             database.put(&mut batch, Family::Headers, &key, |out| block.header.encode(out));
