@@ -62,7 +62,6 @@ pub fn measure(bench: &mut Workbench) -> Result<()> {
             Err(error) => eprintln!("no kill this time: {error:#}"),
         }
         std::thread::sleep(PERIOD);
-        prepared.cluster.wait_ready()?;
     }
     let status = child.wait().context("waiting for loadtest")?;
     let outcome = match status.success() {
@@ -82,8 +81,10 @@ pub fn measure(bench: &mut Workbench) -> Result<()> {
     Ok(())
 }
 
-/// Kills the process that leads one of the user chains, each in its turn.
+/// Kills the process that leads one of the user chains, each in its turn, once
+/// all processes serve.
 fn kill_leader(cluster: &Cluster, number: usize) -> Result<Kill> {
+    cluster.wait_ready()?;
     let status = cluster.status()?;
     let chains = status["chains"].as_array().context("no chains")?;
     let users: Vec<_> = chains.iter().filter(|chain| chain["kind"] == "user").collect();
