@@ -124,6 +124,8 @@ impl StrandTask {
         while gathered.has_room_for(0, 1) {
             let waiting = match self.queue.try_recv() {
                 Ok(waiting) => waiting,
+                // A timer that is over counts up to the next millisecond.
+                Err(_) if Instant::now() >= rest_end => return None,
                 Err(_) => timeout_at(rest_end, self.queue.recv()).await.ok()??,
             };
             let Portion { operations, payments, .. } = &waiting.portion;
@@ -222,6 +224,8 @@ fn distribute(members: Vec<Member>, operations: usize, answer: Answer) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
     use tributary_types::payment::Payment;
     use tributary_types::{
         AccountClass, AccountId, AccountName, Amount, AssetId, ChainId, PaymentId, PaymentKind,
@@ -262,7 +266,11 @@ mod tests {
         let (strand, mut task) = strand();
         let answers = [2, 3].map(|payments| strand.enqueue(portion(payments)).unwrap());
         let mut gathered = Gathered::default();
-        assert!(task.gather(&mut gathered, Instant::now()).await.is_none());
+        {
+            let gathering = pin!(task.gather(&mut gathered, Instant::now()));
+            let polled = gathering.poll(&mut Context::from_waker(Waker::noop()));
+            assert!(matches!(polled, Poll::Ready(None)));
+        }
         assert_eq!((gathered.members.len(), gathered.joined.payments.len()), (2, 5));
         drop(answers);
     }
