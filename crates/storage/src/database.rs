@@ -88,13 +88,16 @@ impl Database {
         let directory = HeldDirectory::hold(directory, FORMAT)?;
         let path = directory.path().join(ENGINE_DIRECTORY);
         let cache = Cache::new_lru_cache(limits.cache_bytes);
-        let families = Family::ALL
-            .iter()
-            .map(|family| ColumnFamilyDescriptor::new(family.name(), family.options(&cache)));
         let mut options = options(limits);
         let is_direct = is_offered(&directory.path().join(FORMAT_FILE));
         options.set_use_direct_io_for_flush_and_compaction(is_direct);
-        let rocksdb = DB::open_cf_descriptors(&options, &path, families)
+        options.set_use_direct_reads(is_direct);
+        let families = Family::ALL
+            .iter()
+            .map(|family| Ok(ColumnFamilyDescriptor::new(family.name(), family.options(&cache)?)));
+        let rocksdb = families
+            .collect::<Result<Vec<_>, _>>()
+            .and_then(|families| DB::open_cf_descriptors(&options, &path, families))
             .map_err(|error| rocksdb_fault(format!("open database {}", path.display()), &error))?;
         Ok(Self { shared: Arc::new(Shared { rocksdb, path, _directory: directory }) })
     }

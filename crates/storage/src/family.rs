@@ -4,11 +4,14 @@
 //! compaction leaves alone. That writes each of their bytes once instead of
 //! three times.
 
-use rocksdb::{BlockBasedOptions, Cache, DBCompressionType, Options};
+use rocksdb::{BlockBasedOptions, Cache, ChecksumType, DBCompressionType, Options};
 
 /// Values above this go to blob files, which compaction never rewrites.
 const BLOB_BYTES_MIN: u64 = 4 << 10;
 const BLOB_FILE_BYTES_MAX: u64 = 128 << 20;
+/// LZ4's acceleration for blobs, in RocksDB's notation. Of bodies, half of which
+/// is random, eight steps at once make the same size in two thirds of the time.
+const BLOB_COMPRESSION: &str = "blob_compression_opts={level=-8}";
 
 /// The column families; [`keys`](crate::keys) lays out their keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,9 +69,14 @@ impl Family {
     }
 
     /// How RocksDB keeps it.
-    pub(crate) fn options(self, cache: &Cache) -> Options {
+    ///
+    /// # Errors
+    /// RocksDB's, if it does not know an option.
+    pub(crate) fn options(self, cache: &Cache) -> Result<Options, rocksdb::Error> {
         let mut table = BlockBasedOptions::default();
         table.set_block_cache(cache);
+        // A portable build computes CRC-32C, the default, without instructions for it.
+        table.set_checksum_type(ChecksumType::XXH3);
         table.set_cache_index_and_filter_blocks(true);
         let mut options = Options::default();
         options.set_block_based_table_factory(&table);
@@ -78,7 +86,8 @@ impl Family {
             options.set_min_blob_size(BLOB_BYTES_MIN);
             options.set_blob_file_size(BLOB_FILE_BYTES_MAX);
             options.set_blob_compression_type(self.compression());
+            options = options.get_options_from_string(BLOB_COMPRESSION)?;
         }
-        options
+        Ok(options)
     }
 }
