@@ -2,7 +2,12 @@
 //!
 //! One piece of work is finished before raft is asked for the next, so a
 //! snapshot that raft sends is always of the state as it is executed then.
+//!
+//! Work is done in small steps, and the next step only when all effects of those
+//! before it are taken: what is sent and written does not wait for the execution
+//! of a block, nor its callers for its signature.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use raft::eraftpb::{Entry, EntryType, Message};
@@ -20,22 +25,44 @@ use crate::recovery::check_replay;
 use crate::replica::Replica;
 use crate::store::Checkpoint;
 
+/// What is left of a piece of raft's work.
+#[derive(Debug, Default)]
+pub(crate) struct UnderWay {
+    /// To be executed.
+    committed: VecDeque<Entry>,
+    /// Barriers that hold once that is done: context and index.
+    reads: Vec<(u64, u64)>,
+}
+
 impl Replica {
     /// Goes on until neither raft nor the leader's duties have anything to do.
     pub(crate) fn drive(&mut self) {
-        loop {
-            while !self.is_stopped()
-                && let Some(work) = self.engine.poll()
-            {
-                self.carry_out(work);
-            }
-            if self.is_stopped() || !self.lead() {
-                return;
-            }
-        }
+        while self.advance() {}
     }
 
-    fn carry_out(&mut self, work: Work) {
+    /// One step further. Returns false if there is nothing to do.
+    pub(crate) fn advance(&mut self) -> bool {
+        if self.is_stopped() {
+            return false;
+        }
+        if let Some(position) = self.unsigned.take() {
+            self.conclude(position);
+        } else if let Some(mut under_way) = self.under_way.take() {
+            if let Some(entry) = under_way.committed.pop_front() {
+                self.under_way = Some(under_way);
+                self.commit(&entry);
+            } else {
+                self.confirm(under_way.reads);
+            }
+        } else if let Some(work) = self.engine.poll() {
+            self.take_up(work);
+        } else {
+            return self.lead();
+        }
+        true
+    }
+
+    fn take_up(&mut self, work: Work) {
         if let Some(role) = work.role {
             self.change_role(role);
         }
@@ -48,13 +75,11 @@ impl Replica {
         for (number, write) in work.writes {
             self.emit(Effect::Persist(number, write));
         }
-        for entry in work.committed {
-            if self.is_stopped() {
-                return;
-            }
-            self.commit(&entry);
-        }
-        for (barrier, index) in work.reads {
+        self.under_way = Some(UnderWay { committed: work.committed.into(), reads: work.reads });
+    }
+
+    fn confirm(&mut self, barriers: Vec<(u64, u64)>) {
+        for (barrier, index) in barriers {
             self.reads.confirm(barrier, index);
         }
         let applied = self.engine.log().applied().index;
@@ -152,13 +177,19 @@ impl Replica {
         }
         let block = ExecutedBlock { header, body: entry.data.clone(), outcomes };
         self.emit(Effect::Executed(Arc::new(block)));
+        self.unsigned = Some(LogPosition { index: entry.index, term: entry.term });
+        self.checkpoints.executed(entry.data.len());
+        self.examine_parked(body);
+    }
+
+    /// Signs the block that was executed last, at this place of the log, and
+    /// saves the state if that is due.
+    fn conclude(&mut self, position: LogPosition) {
         let header = self.ledger.header().clone();
         self.sign(&header);
-        self.checkpoints.executed(entry.data.len());
         if !self.is_stopped() && self.checkpoints.is_due() {
-            self.save_checkpoint(LogPosition { index: entry.index, term: entry.term });
+            self.save_checkpoint(position);
         }
-        self.examine_parked(body);
     }
 
     /// Saves the state as executed up to `position`: what changed since the

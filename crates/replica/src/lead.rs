@@ -46,7 +46,6 @@ impl Replica {
             return self.reply(request, Reply::TooLarge { bytes, limit });
         }
         self.pending.push(request, Item::Batch(batch), bytes);
-        self.drive();
     }
 
     /// Messages of another chain. Answered by one [`Reply`],
@@ -67,7 +66,6 @@ impl Replica {
             return self.reply(request, Reply::Overloaded { retry_after_ms: RETRY_AFTER_MS });
         }
         self.examine(request, delivery, bytes);
-        self.drive();
     }
 
     /// A read that must see everything acknowledged before. Answered by
@@ -98,7 +96,6 @@ impl Replica {
             Some(after) => self.reads.push_later(after, request),
             None => self.reads.push(request),
         }
-        self.drive();
     }
 
     /// Does what a leader has to do now. Returns whether raft was given

@@ -50,7 +50,6 @@ impl Replica {
         if self.checkpoints.is_due() {
             self.save_checkpoint(self.engine.log().applied());
         }
-        self.drive();
     }
 
     /// Whether every executed block is behind a durable checkpoint, so that a

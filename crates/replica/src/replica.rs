@@ -40,6 +40,7 @@ use tributary_types::{BlockHeight, Hash, TimeMs};
 use crate::checkpoints::{Checkpoints, turn};
 use crate::clock::Clocks;
 use crate::config::{ReplicaConfig, Restored, StartError};
+use crate::drive::UnderWay;
 use crate::effect::{Effect, Fatality, Now, ReplicaStatus, Reply, RequestId};
 use crate::engine::{Engine, EngineConfig};
 use crate::log::LogPosition;
@@ -80,6 +81,10 @@ pub struct Replica {
     pub(crate) resigning: bool,
     /// Validators that said farewell, or do not hear, and told no clock since.
     pub(crate) gone: BTreeSet<u16>,
+    /// What raft asked for last, as far as it is not done.
+    pub(crate) under_way: Option<UnderWay>,
+    /// Where the last block stands in the log, until it is signed.
+    pub(crate) unsigned: Option<LogPosition>,
     effects: VecDeque<Effect>,
     stopped: Option<Fatality>,
 }
@@ -145,6 +150,8 @@ impl Replica {
             expected_time: TimeMs::default(),
             resigning: false,
             gone: BTreeSet::new(),
+            under_way: None,
+            unsigned: None,
             effects: VecDeque::new(),
             stopped: None,
             config,
@@ -167,8 +174,10 @@ impl Replica {
         self.stopped.take().map_or(Ok(()), |fatality| Err(fatality.into()))
     }
 
-    /// The next thing to carry out.
+    /// The next thing to carry out. Inputs are only taken note of: it is here
+    /// that a block is executed, once all effects before it were polled.
     pub fn poll_effect(&mut self) -> Option<Effect> {
+        while self.effects.is_empty() && self.advance() {}
         self.effects.pop_front()
     }
 
@@ -187,7 +196,6 @@ impl Replica {
         let due = now.monotonic_ms.saturating_sub(self.ticked_at_ms) / self.config.tick_ms;
         for _ in 0..due.min(TICKS_PER_CALL_MAX) {
             self.engine.tick();
-            self.drive();
         }
         // Ticks beyond the most are skipped, not owed.
         self.ticked_at_ms += due * self.config.tick_ms;
@@ -195,14 +203,12 @@ impl Replica {
             self.hand_over();
         }
         self.send_clock_notice(now);
-        self.drive();
     }
 
     /// The write of this number, and all before it, are durable.
     pub fn handle_persisted(&mut self, number: u64) {
         if !self.is_stopped() {
             self.engine.persisted(number);
-            self.drive();
         }
     }
 
@@ -211,7 +217,6 @@ impl Replica {
         if !self.is_stopped() {
             let tail_bytes = self.checkpoints.saved(index);
             self.cut_log(index, tail_bytes);
-            self.drive();
         }
     }
 
@@ -226,7 +231,6 @@ impl Replica {
         if self.checkpoints.is_due() {
             self.save_checkpoint(self.engine.log().applied());
         }
-        self.drive();
     }
 
     /// A snapshot has left this node completely.
@@ -240,7 +244,6 @@ impl Replica {
     pub fn handle_snapshot_failed(&mut self, to: u16) {
         if !self.is_stopped() {
             self.engine.snapshot_failed(to);
-            self.drive();
         }
     }
 
@@ -249,7 +252,6 @@ impl Replica {
         if !self.is_stopped() {
             self.gone.extend(self.others().find(|other| *other == peer));
             self.engine.unreachable(peer);
-            self.drive();
         }
     }
 

@@ -37,9 +37,7 @@ impl Replica {
                 if message.has_snapshot() {
                     return Err(PeerError::Raft("a snapshot without its state"));
                 }
-                let result = self.engine.step(message);
-                self.drive();
-                return result.map_err(PeerError::Raft);
+                self.engine.step(message).map_err(PeerError::Raft)?;
             }
             PeerMessage::Vote(vote) => self.receive_vote(from, &vote)?,
             PeerMessage::Clock(notice) => self.receive_notice(from, notice),
@@ -49,7 +47,6 @@ impl Replica {
             }
             PeerMessage::Certified(message) => self.receive_certificate(message)?,
         }
-        self.drive();
         Ok(())
     }
 

@@ -1,12 +1,12 @@
 //! One leader: elections, receipts, batching, reads, resignation.
 
-use tributary_replica::{Limits, ReplicaConfig, Reply};
+use tributary_replica::{Effect, Limits, Now, Replica, ReplicaConfig, Reply, RequestId, Restored};
 use tributary_types::OutcomeCode;
 
 use crate::cluster::Cluster;
-use crate::fixture::{START, config, issue_id, open_and_issue};
+use crate::fixture::{START, config, genesis, issue_id, open_and_issue};
 
-fn receipts(cluster: &Cluster, request: tributary_replica::RequestId) -> (u64, u32, usize) {
+fn receipts(cluster: &Cluster, request: RequestId) -> (u64, u32, usize) {
     match cluster.replies.get(&request) {
         Some(Reply::Receipts { height, first_index, receipts }) => {
             assert!(receipts.iter().all(|receipt| receipt.code == OutcomeCode::Committed));
@@ -24,6 +24,30 @@ fn a_single_replica_leads_at_once_and_commits() {
     cluster.run(100);
     assert_eq!(receipts(&cluster, request), (1, 0, 2));
     assert!(cluster.replica(0).ledger().payment(&issue_id(1, START)).is_some());
+}
+
+#[test]
+fn a_block_is_signed_when_its_callers_have_heard() {
+    let genesis = genesis(1);
+    let mut replica = Replica::new(config(0), &genesis, Restored::default()).unwrap();
+    replica.handle_tick(Now { wall: START, monotonic_ms: 0 });
+    replica.handle_submit(RequestId(1), open_and_issue(&genesis, 1, START));
+    let (mut heights, mut numbers) = (vec![], vec![]);
+    loop {
+        while let Some(effect) = replica.poll_effect() {
+            let status = replica.status();
+            match effect {
+                Effect::Persist(number, _) => numbers.push(number),
+                Effect::Reply { .. } | Effect::Executed(_) | Effect::Certified { .. } => {
+                    heights.push((status.height.get(), status.last_certified.get()));
+                }
+                _ => {}
+            }
+        }
+        let Some(number) = numbers.pop() else { break };
+        replica.handle_persisted(number);
+    }
+    assert_eq!(heights, [(1, 0), (1, 0), (1, 1)], "replied, executed, certified");
 }
 
 #[test]
