@@ -1,83 +1,113 @@
 //! Finding out who leads a chain.
 //!
-//! All replicas are asked, again and again; of those that say that they lead
-//! themselves the one of the highest term is believed. What a replica says of
-//! another is not used: it may not have noticed that the other is gone. While
-//! nobody is known to lead, the first word counts at once. A leader that falls
-//! silent is given up as soon as another speaks, or after a while.
+//! Every replica is asked, again and again, and none waits for another: one that
+//! is dead keeps nobody from hearing its successor. What a replica says of itself
+//! is believed if it leads in a term not before that of the leader believed so
+//! far, or if nobody is known to lead; what it says of another is not used: it
+//! may not have noticed that the other is gone. Questions come seldom while the
+//! leader answers, and close together when it has not for a while. A leader that
+//! falls silent is given up as soon as another speaks, or after a while.
 
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::future::pending;
+use std::panic::resume_unwind;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout};
 use tributary_wire::query::{Answer, AnswerValue};
 
 use crate::chain::Chain;
 use crate::metric;
 
-/// Between two searches while nobody is known to lead, in ms.
+/// Between two questions to a replica while no leader answers, in ms.
 const SEARCH_INTERVAL_MS: u64 = 25;
-/// Between two checks while somebody is, in ms.
+/// Between two questions to a replica while the leader answers, in ms.
 const CHECK_INTERVAL_MS: u64 = 200;
-/// How long one search waits for answers, in ms.
-const SEARCH_MS_MAX: u64 = 200;
+/// How old a leader's last word may be, in ms, before a successor is looked for:
+/// it is asked so often, and an answer may take a while.
+const WORD_AGE_MS_MAX: u64 = CHECK_INTERVAL_MS + 200;
 /// How long a leader may be silent before it is given up, in ms, if no other
 /// has come forward.
 const SILENCE_MS_MAX: u64 = 1_000;
 
 /// Keeps a chain's leader known, for ever.
 pub async fn follow(chain: Arc<Chain>) -> Infallible {
-    let mut watch = chain.watch_leader();
-    let mut confirmed = Instant::now();
-    loop {
-        let known = chain.leader();
-        match search(&chain).await {
-            Some(found) => {
-                confirmed = Instant::now();
-                believe(&chain, Some(found));
-            }
-            // Somebody may have been pointed to a leader in the meantime: keep that.
-            None if known.is_some() && chain.leader() == known => {
-                let silent = confirmed.elapsed() > Duration::from_millis(SILENCE_MS_MAX);
-                if silent || !known.is_some_and(|index| chain.is_connected(index)) {
-                    believe(&chain, None);
-                }
-            }
-            None => {}
-        }
-        if chain.leader().is_some() {
-            let doubted = watch.wait_for(Option::is_none);
-            // Doubted or not: it is time to ask again.
-            drop(timeout(Duration::from_millis(CHECK_INTERVAL_MS), doubted).await);
-        } else {
-            sleep(Duration::from_millis(SEARCH_INTERVAL_MS)).await;
-        }
+    let heard = Arc::new(Mutex::new(Heard { term: 0, at: Instant::now() }));
+    let mut watchers = JoinSet::new();
+    for index in 0..chain.replicas().len() {
+        let watcher = Watcher { chain: Arc::clone(&chain), index, heard: Arc::clone(&heard) };
+        watchers.spawn(watcher.run());
+    }
+    // They end only with this task, or by a panic, which is its own then.
+    match watchers.join_next().await {
+        Some(Err(error)) if error.is_panic() => resume_unwind(error.into_panic()),
+        _ => pending().await,
     }
 }
 
-/// Asks all replicas who leads.
-async fn search(chain: &Arc<Chain>) -> Option<usize> {
-    let deadline = Instant::now() + Duration::from_millis(SEARCH_MS_MAX);
-    let mut answers = JoinSet::new();
-    for index in 0..chain.replicas().len() {
-        let chain = Arc::clone(chain);
-        answers.spawn(async move { (index, chain.status(index).await) });
-    }
-    let mut leaders = Vec::new();
-    while let Ok(Some(answer)) = timeout_at(deadline, answers.join_next()).await {
-        let Ok((index, Some(answer))) = answer else {
-            continue;
-        };
-        if let Some(term) = led_term(&answer) {
-            leaders.push((term, index));
-            if chain.leader().is_none() {
-                believe(chain, Some(index));
+/// The last word of the leader that is believed.
+#[derive(Debug)]
+struct Heard {
+    /// The term it leads.
+    term: u64,
+    at: Instant,
+}
+
+/// Asks one replica.
+struct Watcher {
+    chain: Arc<Chain>,
+    index: usize,
+    heard: Arc<Mutex<Heard>>,
+}
+
+impl Watcher {
+    async fn run(self) -> Infallible {
+        let mut doubts = self.chain.watch_leader();
+        let mut silent_since = None;
+        loop {
+            let asked = Instant::now();
+            let answer = self.chain.status(self.index).await;
+            if let Some(term) = answer.as_ref().and_then(led_term) {
+                silent_since = None;
+                self.hear(term);
+            } else if self.is_believed() {
+                let since = *silent_since.get_or_insert(asked);
+                let is_over = since.elapsed() >= Duration::from_millis(SILENCE_MS_MAX);
+                if is_over || !self.chain.is_connected(self.index) {
+                    believe(&self.chain, None);
+                }
+            } else {
+                silent_since = None;
+            }
+            if self.is_leader_heard() {
+                let doubted = doubts.wait_for(Option::is_none);
+                // Doubted or not: it is time to ask again.
+                drop(timeout(Duration::from_millis(CHECK_INTERVAL_MS), doubted).await);
+            } else {
+                sleep(Duration::from_millis(SEARCH_INTERVAL_MS)).await;
             }
         }
     }
-    leaders.into_iter().max().map(|(_, index)| index)
+
+    /// This replica says that it leads.
+    fn hear(&self, term: u64) {
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.chain.leader().is_none() || self.is_believed() || term >= heard.term {
+            *heard = Heard { term, at: Instant::now() };
+            believe(&self.chain, Some(self.index));
+        }
+    }
+
+    fn is_believed(&self) -> bool {
+        self.chain.leader() == Some(self.index)
+    }
+
+    fn is_leader_heard(&self) -> bool {
+        let age = self.heard.lock().unwrap_or_else(PoisonError::into_inner).at.elapsed();
+        self.chain.leader().is_some() && age <= Duration::from_millis(WORD_AGE_MS_MAX)
+    }
 }
 
 fn believe(chain: &Chain, leader: Option<usize>) {
@@ -95,5 +125,32 @@ fn led_term(answer: &Answer) -> Option<u64> {
     match &answer.value {
         AnswerValue::Status(status) if status.leader == Some(status.validator) => Some(status.term),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tributary_types::ChainId;
+
+    #[test]
+    fn a_deposed_leader_is_not_believed_beside_its_successor() {
+        let chain = Arc::new(Chain::new(ChainId::new(1), Vec::new()));
+        let heard = Arc::new(Mutex::new(Heard { term: 0, at: Instant::now() }));
+        let [deposed, successor] = [0, 1].map(|index| Watcher {
+            chain: Arc::clone(&chain),
+            index,
+            heard: Arc::clone(&heard),
+        });
+        deposed.hear(5);
+        assert_eq!(chain.leader(), Some(0));
+        successor.hear(6);
+        deposed.hear(5);
+        assert_eq!(chain.leader(), Some(1));
+        chain.believe(None);
+        deposed.hear(5);
+        assert_eq!(chain.leader(), Some(0), "while nobody is known, the first word counts");
+        successor.hear(6);
+        assert_eq!(chain.leader(), Some(1));
     }
 }
