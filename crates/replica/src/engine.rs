@@ -146,11 +146,16 @@ impl Engine {
 
     /// One tick has passed. A node that installs a state does not stand for
     /// election: raft would look for entries before it, which the log has no
-    /// more. The silence it hears counts, so it votes for others in time.
+    /// more. The silence it hears counts, so it votes for others in time. Who
+    /// stands already and is not elected stands again after half as long: votes
+    /// were split, or somebody heard the last leader a little later.
     pub fn tick(&mut self) {
         if self.unpersisted.is_installing() {
             self.raw.raft.election_elapsed += 1;
         } else {
+            if [StateRole::PreCandidate, StateRole::Candidate].contains(&self.raw.raft.state) {
+                self.raw.raft.election_elapsed += 1;
+            }
             self.raw.tick();
         }
         self.pin_election_timeout();

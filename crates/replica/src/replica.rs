@@ -50,8 +50,9 @@ use crate::recovery::{check_replay, recover_ledger, recover_log};
 use crate::snapshot::Offered;
 use crate::votes::Votes;
 
-/// Raft ticks made up for at most in one call; a process that slept longer
-/// first reads its messages before it takes the silence for a dead leader.
+/// Raft ticks of one call, at most. What is owed beyond that is made up for in
+/// later ones, so that a process that slept or was busy reads its messages before
+/// it takes the silence for a dead leader.
 const TICKS_PER_CALL_MAX: u64 = 2;
 
 /// See the module head.
@@ -194,12 +195,12 @@ impl Replica {
         self.now = Some(now);
         self.clocks.hear(self.config.validator, now.wall, now);
         let due = now.monotonic_ms.saturating_sub(self.ticked_at_ms) / self.config.tick_ms;
-        for _ in 0..due.min(TICKS_PER_CALL_MAX) {
-            self.engine.tick();
-        }
-        // Ticks beyond the most are skipped, not owed.
-        self.ticked_at_ms += due * self.config.tick_ms;
-        if self.resigning && due > 0 {
+        let ticks = due.min(TICKS_PER_CALL_MAX);
+        (0..ticks).for_each(|_| self.engine.tick());
+        // More than an election's worth is not owed.
+        let skipped = (due - ticks).saturating_sub(u64::from(self.config.election_ticks));
+        self.ticked_at_ms += (ticks + skipped) * self.config.tick_ms;
+        if self.resigning && ticks > 0 {
             self.hand_over();
         }
         self.send_clock_notice(now);
