@@ -3,6 +3,7 @@
 //! moved, copied or kept for years.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::ops::Range;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -14,16 +15,20 @@ use super::POLL;
 use super::files::{PUBLIC_MODE, read, replace};
 use super::layout::Layout;
 
+/// Where ports are looked for: below those that systems give to whoever asks for
+/// any, so that no connection of a process that starts takes the port of the next.
+const PORTS: Range<u16> = 16_384..32_768;
 /// How many ports are tried before giving up.
-const PORT_TRIES_MAX: usize = 100;
+const PORT_TRIES_MAX: usize = 1_000;
 /// How long a process that was killed may take to let go of its ports.
 const RELEASE_WAIT: Duration = Duration::from_secs(1);
 
-/// Loopback ports that are free for UDP and TCP. All are held until the last
-/// one is found, so that none is found twice.
+/// Loopback ports that are free for UDP and TCP, one behind the other from any
+/// one on. All are held until the last one is found, so that none is found twice.
 #[derive(Default)]
 pub struct FreePorts {
     held: Vec<(TcpListener, UdpSocket)>,
+    last: Option<u16>,
 }
 
 impl FreePorts {
@@ -33,10 +38,11 @@ impl FreePorts {
     /// If there is none.
     pub fn next(&mut self) -> anyhow::Result<SocketAddr> {
         for _ in 0..PORT_TRIES_MAX {
-            let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port")?;
-            let address = tcp.local_addr().context("no free port")?;
-            if let Ok(udp) = UdpSocket::bind(address) {
-                self.held.push((tcp, udp));
+            let behind = self.last.map(|last| last + 1).filter(|port| PORTS.contains(port));
+            let port = behind.unwrap_or_else(|| rand::random_range(PORTS));
+            self.last = Some(port);
+            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+            if self.hold(address) {
                 return Ok(address);
             }
         }
@@ -112,4 +118,24 @@ fn edit(path: &Path, change: impl FnOnce(&mut Table)) -> anyhow::Result<()> {
         read(path)?.parse().with_context(|| format!("{} is not TOML", path.display()))?;
     change(&mut table);
     replace(path, &toml::to_string_pretty(&table)?, PUBLIC_MODE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_are_found_once_each_and_not_where_others_hold_them() {
+        let (mut ours, mut theirs) = (FreePorts::default(), FreePorts::default());
+        let first = ours.next().unwrap();
+        // The end of the range is behind the one before it.
+        (ours.last, theirs.last) = (Some(PORTS.end - 2), Some(first.port() - 1));
+        let mut found: Vec<_> = (0..20).map(|_| ours.next().unwrap().port()).collect();
+        found.extend((0..20).map(|_| theirs.next().unwrap().port()));
+        found.push(first.port());
+        assert!(found.iter().all(|port| PORTS.contains(port)), "{found:?}");
+        found.sort_unstable();
+        found.dedup();
+        assert_eq!(found.len(), 41);
+    }
 }
