@@ -103,9 +103,14 @@ impl Node {
         let bytes = message.to_bytes();
         stage.checks.sent(chain, self.number, &bytes, &stage.disks);
         let (here, there) = (Place::Node(self.number), Place::Node(home));
-        // A sender notices now and then that its connection is gone.
-        if stage.network.is_cut(here, there) && stage.process_prng.below(8) == 0 {
-            hosted.replica.handle_peer_unreachable(to);
+        // A sender notices now and then that its connection is gone, or believes
+        // whoever says that its peer is.
+        if stage.network.is_cut(here, there) {
+            match stage.process_prng.below(32) {
+                0 => hosted.replica.handle_peer_ended(to),
+                1..4 => hosted.replica.handle_peer_unreachable(to),
+                _ => {}
+            }
         }
         let (mut from, mut bytes) = (from, bytes);
         let mut garbled = stage.network.garbles();

@@ -36,6 +36,16 @@ pub enum Event {
         /// Whether a byte of it was changed under way.
         garbled: bool,
     },
+    /// A node hears that the process of another validator has ended; that may
+    /// run again, or have run all the time.
+    Ended {
+        /// Where.
+        node: u16,
+        /// Of which chain.
+        chain: ChainId,
+        /// Which validator.
+        peer: u16,
+    },
     /// A snapshot has left a node, or could not.
     SnapshotLeft {
         /// Where.
@@ -163,7 +173,9 @@ impl Event {
     #[must_use]
     pub const fn process(&self) -> Option<(u16, Option<u64>)> {
         match self {
-            Self::Peer { node, .. } | Self::Call { node, .. } => Some((*node, None)),
+            Self::Peer { node, .. } | Self::Ended { node, .. } | Self::Call { node, .. } => {
+                Some((*node, None))
+            }
             Self::Wake { node, life, .. }
             | Self::SnapshotLeft { node, life, .. }
             | Self::Synced { node, life, .. }
@@ -198,6 +210,7 @@ impl Event {
             Self::Over(_) => (16, 0),
             Self::Inspect => (17, 0),
             Self::Leave { node, .. } => (18, place(*node, 0)),
+            Self::Ended { node, chain, .. } => (19, place(*node, chain.get())),
         }
     }
 }

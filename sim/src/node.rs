@@ -28,6 +28,11 @@ const STARTS_WRONGLY: Chance = Chance::percent(25);
 /// A state of another replica is saved, and the process ends before its log
 /// follows; where processes end at all.
 const ENDS_AFTER_STATE: Chance = Chance::percent(20);
+/// A peer is told that the process has ended.
+const END_IS_TOLD: Chance = Chance::percent(50);
+/// How long that takes, where it is not late: then it may run again.
+const END_TOLD_US_MAX: u64 = 150_000;
+const END_TOLD_LATE: Chance = Chance::percent(20);
 /// How long a stopping leader waits for another one.
 const RESIGN_WAIT_US_MAX: u64 = 2_000_000;
 
@@ -165,9 +170,25 @@ impl Node {
             stage.disk(self.number).save(chain, &checkpoint, complete);
         }
         self.saving.clear();
+        self.tell_peers(stage);
         let Stage { disks, process_prng, .. } = stage;
         if let Some(disk) = disks.get_mut(usize::from(self.number)) {
             disk.crash(process_prng);
+        }
+    }
+
+    /// Peers hear from the system that the process has ended, or do not.
+    fn tell_peers(&self, stage: &mut Stage) {
+        for (chain, peer) in stage.cluster.hosted(self.number).to_vec() {
+            for other in (0..stage.cluster.replicas()).filter(|other| *other != peer) {
+                if stage.process_prng.happens(END_IS_TOLD) {
+                    let is_late = stage.process_prng.happens(END_TOLD_LATE);
+                    let longest = if is_late { RESTART_US_MAX } else { END_TOLD_US_MAX };
+                    let delay_us = stage.process_prng.between(1_000, longest);
+                    let node = stage.cluster.home(chain, other);
+                    stage.after(delay_us, Event::Ended { node, chain, peer });
+                }
+            }
         }
     }
 

@@ -158,6 +158,9 @@ impl World {
             Event::Peer { chain, from, bytes, garbled, .. } => {
                 node.peer(chain, from, &bytes, garbled, stage);
             }
+            Event::Ended { chain, peer, .. } => {
+                node.input(chain, stage, |hosted, _| hosted.replica.handle_peer_ended(peer));
+            }
             Event::SnapshotLeft { chain, to, left, .. } => {
                 node.snapshot_left(chain, to, left, stage);
             }

@@ -17,7 +17,7 @@ use tributary_types::{BlockHeight, ChainId};
 use tributary_wire::node::{ArchivedBlock, NodeReply, NodeRequest};
 
 use crate::archive::backfill::BlockSource;
-use crate::chain::Completion;
+use crate::chain::{Completion, PeerInput};
 
 /// Links to other nodes, one for each, shared by all chains.
 #[derive(Debug)]
@@ -84,6 +84,22 @@ impl PeerNetwork {
             link: link.clone(),
         };
         self.links.iter().map(archive).collect()
+    }
+
+    /// Tells the chain's thread, from now on, when the process of another
+    /// validator is found ended.
+    pub fn report_ends(&self, peers: &Sender<PeerInput>) {
+        for (validator, link) in &self.links {
+            let (validator, mut ends, peers) = (*validator, link.ends(), peers.clone());
+            self.runtime.spawn(async move {
+                while ends.changed().await.is_ok() {
+                    // Found again as long as it lasts, should the queue be full.
+                    if peers.try_send(PeerInput::Ended(validator)).is_err() {
+                        tracing::debug!(validator, "a chain's thread was not told of an end");
+                    }
+                }
+            });
+        }
     }
 
     /// Queues a frame. Returns false if it is lost.

@@ -161,6 +161,7 @@ impl Common<'_> {
         let reader = Arc::new(BlockReader::new(place.chain, blocks, limits.cached_payments_max));
         let missing = Arc::new(MissingBlocks::default());
         let network = self.links.of_chain(self.runtime, &self.checked.cluster.topology, place);
+        network.report_ends(&peer_sender);
         let archives = network.archives();
         let outputs = Outputs {
             log: self.log.clone(),

@@ -26,7 +26,7 @@ use crate::replica::Replica;
 use crate::store::Checkpoint;
 
 /// What is left of a piece of raft's work.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct UnderWay {
     /// To be executed.
     committed: VecDeque<Entry>,
@@ -45,8 +45,8 @@ impl Replica {
         if self.is_stopped() {
             return false;
         }
-        if let Some(position) = self.unsigned.take() {
-            self.conclude(position);
+        if std::mem::take(&mut self.is_unsigned) {
+            self.conclude();
         } else if let Some(mut under_way) = self.under_way.take() {
             if let Some(entry) = under_way.committed.pop_front() {
                 self.under_way = Some(under_way);
@@ -177,29 +177,33 @@ impl Replica {
         }
         let block = ExecutedBlock { header, body: entry.data.clone(), outcomes };
         self.emit(Effect::Executed(Arc::new(block)));
-        self.unsigned = Some(LogPosition { index: entry.index, term: entry.term });
+        self.is_unsigned = true;
         self.checkpoints.executed(entry.data.len());
         self.examine_parked(body);
     }
 
-    /// Signs the block that was executed last, at this place of the log, and
-    /// saves the state if that is due.
-    fn conclude(&mut self, position: LogPosition) {
+    /// Signs the block that was executed last, and saves the state if that is
+    /// due.
+    fn conclude(&mut self) {
         let header = self.ledger.header().clone();
         self.sign(&header);
-        if !self.is_stopped() && self.checkpoints.is_due() {
-            self.save_checkpoint(position);
+        if !self.is_stopped() {
+            self.save_checkpoint_if_due();
         }
     }
 
-    /// Saves the state as executed up to `position`: what changed since the
-    /// last time, or all of it the first time.
-    pub(crate) fn save_checkpoint(&mut self, position: LogPosition) {
-        let complete = self.checkpoints.begin(position.index);
+    /// Saves the executed state if that is due: what changed since the last time,
+    /// or all of it the first time.
+    pub(crate) fn save_checkpoint_if_due(&mut self) {
+        if !self.checkpoints.is_due() {
+            return;
+        }
+        let LogPosition { index, term } = self.engine.log().applied();
+        let complete = self.checkpoints.begin(index);
         let ledger = &mut self.ledger;
         let pages = if complete { ledger.take_all_pages() } else { ledger.take_dirty_pages() };
         let header = self.ledger.header().clone();
-        let checkpoint = Checkpoint { index: position.index, term: position.term, header, pages };
+        let checkpoint = Checkpoint { index, term, header, pages };
         self.emit(Effect::SaveCheckpoint { checkpoint, complete });
     }
 

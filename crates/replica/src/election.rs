@@ -5,12 +5,84 @@
 //! divided evenly among the validators, and who comes first is a hash of chain
 //! and term. Each failed election has another order, and the first leaders of
 //! many chains spread over the nodes.
+//!
+//! Nobody waits for a leader whose process is known to have ended.
 
+use raft::StateRole;
 use tributary_types::ChainId;
+
+use crate::engine::{Engine, raft_id};
+
+/// Ticks after which a candidate asks again for votes that it was refused because
+/// others did not know yet that their leader has ended.
+const ASK_AGAIN_TICKS: usize = 2;
+
+impl Engine {
+    /// One tick has passed. A node that installs a state does not stand for
+    /// election: raft would look for entries before it, which the log has no
+    /// more. The silence it hears counts, so it votes for others in time. Who
+    /// stands already and is not elected stands again after half as long: votes
+    /// were split, or somebody heard the last leader a little later.
+    pub fn tick(&mut self) {
+        if self.unpersisted.is_installing() {
+            self.raw.raft.election_elapsed += 1;
+        } else {
+            if [StateRole::PreCandidate, StateRole::Candidate].contains(&self.raw.raft.state) {
+                self.raw.raft.election_elapsed += 1;
+            }
+            self.ask_again_soon();
+            self.raw.tick();
+        }
+        self.pin_election_timeout();
+        self.age_snapshots();
+    }
+
+    /// The process of a validator has ended. If it led, this node is as far as if
+    /// it had heard nothing until the first of the others times out: it votes for
+    /// them (raft's followers do not while a leader may live; Ongaro 2014, section
+    /// 4.2.3), and that first one stands with its next tick.
+    pub fn peer_ended(&mut self, peer: u16) {
+        self.unreachable(peer);
+        if self.raw.raft.leader_id != raft_id(peer) {
+            return;
+        }
+        let term = self.raw.raft.term;
+        let validators = (0..self.voters()).filter_map(|index| u16::try_from(index).ok());
+        let others = validators.filter(|validator| *validator != peer);
+        let first = others.map(|validator| self.timeout_ticks(validator, term)).min();
+        let silence = &mut self.raw.raft.election_elapsed;
+        *silence = first.map_or(*silence, |first| first.max(*silence));
+        self.leaderless = Some(term);
+    }
+
+    /// Replaces what raft drew at random.
+    pub(crate) fn pin_election_timeout(&mut self) {
+        let ticks = self.timeout_ticks(self.config.validator, self.raw.raft.term);
+        self.raw.raft.set_randomized_election_timeout(ticks);
+    }
+
+    /// The others hear that the leader has ended a little earlier or later.
+    fn ask_again_soon(&mut self) {
+        let raft = &mut self.raw.raft;
+        if raft.state == StateRole::PreCandidate && self.leaderless == Some(raft.term) {
+            let soon = raft.randomized_election_timeout().saturating_sub(ASK_AGAIN_TICKS);
+            raft.election_elapsed = raft.election_elapsed.max(soon);
+        }
+    }
+
+    fn timeout_ticks(&self, validator: u16, term: u64) -> usize {
+        let (range, chain) = (self.config.election_ticks, self.config.chain);
+        timeout_ticks(range, chain, term, validator, self.voters())
+    }
+
+    fn voters(&self) -> usize {
+        self.log().voters().len()
+    }
+}
 
 /// Ticks of silence after which `validator` (below `validators`) stands for
 /// election in the term after `term`: from `range` to just below twice that.
-pub(crate) fn timeout_ticks(
+fn timeout_ticks(
     range: u32,
     chain: ChainId,
     term: u64,

@@ -29,7 +29,6 @@ use raft::{
 use slog::{Discard, Logger, o};
 use tributary_types::ChainId;
 
-use crate::election::timeout_ticks;
 use crate::guard::{self, Verdict};
 use crate::log::{LogPosition, MemoryLog};
 use crate::raft_codec::to_log_entry;
@@ -91,10 +90,12 @@ impl Work {
 
 /// See the module head.
 pub(crate) struct Engine {
-    raw: RawNode<MemoryLog>,
-    config: EngineConfig,
+    pub(crate) raw: RawNode<MemoryLog>,
+    pub(crate) config: EngineConfig,
+    pub(crate) unpersisted: Unpersisted,
+    /// The term whose leader has ended, as the network told.
+    pub(crate) leaderless: Option<u64>,
     role: Role,
-    unpersisted: Unpersisted,
     released: Vec<Message>,
     saved_hard_state: HardState,
     /// Ticks since a snapshot went out, by raft id of the follower.
@@ -131,8 +132,9 @@ impl Engine {
         let mut engine = Self {
             raw,
             config,
-            role: Role::default(),
             unpersisted: Unpersisted::default(),
+            leaderless: None,
+            role: Role::default(),
             released: Vec::new(),
             saved_hard_state: hard_state,
             snapshots: BTreeMap::new(),
@@ -144,24 +146,6 @@ impl Engine {
         Ok(engine)
     }
 
-    /// One tick has passed. A node that installs a state does not stand for
-    /// election: raft would look for entries before it, which the log has no
-    /// more. The silence it hears counts, so it votes for others in time. Who
-    /// stands already and is not elected stands again after half as long: votes
-    /// were split, or somebody heard the last leader a little later.
-    pub fn tick(&mut self) {
-        if self.unpersisted.is_installing() {
-            self.raw.raft.election_elapsed += 1;
-        } else {
-            if [StateRole::PreCandidate, StateRole::Candidate].contains(&self.raw.raft.state) {
-                self.raw.raft.election_elapsed += 1;
-            }
-            self.raw.tick();
-        }
-        self.pin_election_timeout();
-        self.age_snapshots();
-    }
-
     /// A message of a member of the set, addressed to this node.
     ///
     /// # Errors
@@ -170,7 +154,7 @@ impl Engine {
         if guard::admit(&self.raw.raft, &mut message)? == Verdict::Ignore {
             return Ok(());
         }
-        // See [`Engine::tick`].
+        // See `Engine::tick`, in `election`.
         if message.msg_type == MessageType::MsgTimeoutNow && self.unpersisted.is_installing() {
             return Ok(());
         }
@@ -370,7 +354,7 @@ impl Engine {
         }
     }
 
-    fn age_snapshots(&mut self) {
+    pub(crate) fn age_snapshots(&mut self) {
         let prs = self.raw.raft.prs();
         self.snapshots.retain(|id, _| {
             prs.get(*id).is_some_and(|progress| progress.state == ProgressState::Snapshot)
@@ -383,14 +367,6 @@ impl Engine {
             self.snapshots.remove(&id);
             self.raw.report_snapshot(id, SnapshotStatus::Failure);
         }
-    }
-
-    /// Replaces what raft drew at random.
-    fn pin_election_timeout(&mut self) {
-        let EngineConfig { chain, validator, election_ticks, .. } = self.config;
-        let (term, validators) = (self.raw.raft.term, self.raw.store().voters().len());
-        let ticks = timeout_ticks(election_ticks, chain, term, validator, validators);
-        self.raw.raft.set_randomized_election_timeout(ticks);
     }
 }
 

@@ -47,9 +47,7 @@ impl Replica {
             return;
         }
         self.checkpoints.want_each();
-        if self.checkpoints.is_due() {
-            self.save_checkpoint(self.engine.log().applied());
-        }
+        self.save_checkpoint_if_due();
     }
 
     /// Whether every executed block is behind a durable checkpoint, so that a

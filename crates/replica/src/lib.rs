@@ -18,7 +18,8 @@
 //! handle_space_wanted()                         the log's files take too much space
 //! handle_snapshot_sent(to: u16)                 answers Effect::SendSnapshot
 //! handle_snapshot_failed(to: u16)
-//! handle_peer_unreachable(peer: u16)
+//! handle_peer_unreachable(peer: u16)            messages to it are lost
+//! handle_peer_ended(peer: u16)                  its process is no more
 //! handle_resign()                               orderly stop
 //! handle_checkpoint_wanted()                    orderly stop
 //!

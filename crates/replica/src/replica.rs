@@ -84,8 +84,8 @@ pub struct Replica {
     pub(crate) gone: BTreeSet<u16>,
     /// What raft asked for last, as far as it is not done.
     pub(crate) under_way: Option<UnderWay>,
-    /// Where the last block stands in the log, until it is signed.
-    pub(crate) unsigned: Option<LogPosition>,
+    /// Whether the last block is executed and not yet signed.
+    pub(crate) is_unsigned: bool,
     effects: VecDeque<Effect>,
     stopped: Option<Fatality>,
 }
@@ -152,7 +152,7 @@ impl Replica {
             resigning: false,
             gone: BTreeSet::new(),
             under_way: None,
-            unsigned: None,
+            is_unsigned: false,
             effects: VecDeque::new(),
             stopped: None,
             config,
@@ -229,9 +229,7 @@ impl Replica {
         }
         self.checkpoints.want_space();
         self.cut_log(self.checkpoints.durable(), 0);
-        if self.checkpoints.is_due() {
-            self.save_checkpoint(self.engine.log().applied());
-        }
+        self.save_checkpoint_if_due();
     }
 
     /// A snapshot has left this node completely.
@@ -253,6 +251,15 @@ impl Replica {
         if !self.is_stopped() {
             self.gone.extend(self.others().find(|other| *other == peer));
             self.engine.unreachable(peer);
+        }
+    }
+
+    /// The process of this validator has ended, as its system tells; it may have
+    /// been started again. Who follows it waits for it no longer.
+    pub fn handle_peer_ended(&mut self, peer: u16) {
+        if !self.is_stopped() && self.others().any(|other| other == peer) {
+            self.gone.insert(peer);
+            self.engine.peer_ended(peer);
         }
     }
 

@@ -8,13 +8,14 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use quinn::Connection;
+use quinn::{Connection, ConnectionError};
 use rand::RngExt as _;
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, timeout};
 
 use crate::authority::SERVER_NAME;
+use crate::closed_port::Probe;
 use crate::identity::{Expected, Identity};
 use crate::limits::{
     ACKNOWLEDGE_WAIT, HANDSHAKE_WAIT, LARGE_MESSAGES_IN_FLIGHT_MAX, LINK_BYTES_MAX,
@@ -32,6 +33,22 @@ pub(crate) struct Dialler {
     pub(crate) endpoint: Endpoint,
     pub(crate) address: SocketAddr,
     pub(crate) expected: Expected,
+    /// See [`PeerLink::ends`](crate::PeerLink::ends).
+    pub(crate) ends_found: watch::Sender<u64>,
+    /// None where the system gives no socket; then silence alone tells.
+    pub(crate) probe: Option<Probe>,
+}
+
+/// Why there is no connection.
+enum NoConnection {
+    NobodyListens,
+    Other(String),
+}
+
+impl From<String> for NoConnection {
+    fn from(reason: String) -> Self {
+        Self::Other(reason)
+    }
 }
 
 impl Dialler {
@@ -43,6 +60,7 @@ impl Dialler {
                 attempt = self.dial() => attempt,
                 () = sessions.closed() => return,
             };
+            let is_closed = matches!(attempt, Err(NoConnection::NobodyListens));
             match attempt {
                 Ok(connection) => {
                     let begin = Instant::now();
@@ -53,19 +71,22 @@ impl Dialler {
                     let lasted = begin.elapsed() >= RECONNECT_DELAY_MAX;
                     delay = if lasted { RECONNECT_DELAY_MIN } else { doubled(delay) };
                 }
-                Err(reason) => {
+                Err(NoConnection::NobodyListens) => self.note_the_end(),
+                Err(NoConnection::Other(reason)) => {
                     self.endpoint.refusals.warn(&self.address.to_string(), &reason);
                     delay = doubled(delay);
                 }
             }
+            let wait = if is_closed { RECONNECT_DELAY_MAX } else { jittered(delay) };
             tokio::select! {
-                () = tokio::time::sleep(jittered(delay)) => {}
+                () = tokio::time::sleep(wait) => {}
+                () = self.port_opens(), if is_closed => {}
                 () = sessions.closed() => return,
             }
         }
     }
 
-    async fn dial(&self) -> Result<Connection, String> {
+    async fn dial(&self) -> Result<Connection, NoConnection> {
         let mut config = quinn::ClientConfig::new(self.endpoint.credentials().client());
         config.transport_config(transport_config());
         let connecting =
@@ -73,12 +94,16 @@ impl Dialler {
                 Ok(connecting) => connecting,
                 // This process stops: there is nothing to try and nothing to tell.
                 Err(quinn::ConnectError::EndpointStopping) => return std::future::pending().await,
-                Err(error) => return Err(error.to_string()),
+                Err(error) => return Err(error.to_string().into()),
             };
-        let connection = match timeout(HANDSHAKE_WAIT, connecting).await {
+        let connected = tokio::select! {
+            connected = timeout(HANDSHAKE_WAIT, connecting) => connected,
+            () = self.port_closes(|| 0) => return Err(NoConnection::NobodyListens),
+        };
+        let connection = match connected {
             Ok(Ok(connection)) => connection,
-            Ok(Err(error)) => return Err(error.to_string()),
-            Err(_) => return Err("the handshake took too long".to_owned()),
+            Ok(Err(error)) => return Err(error.to_string().into()),
+            Err(_) => return Err("the handshake took too long".to_owned().into()),
         };
         let found: Identity = identity_of(&connection)?;
         if self.expected.admits(&found) {
@@ -87,7 +112,7 @@ impl Dialler {
         count(&self.endpoint.stats.identities_refused);
         let reason = format!("expected a {}, found {found}", self.expected.role);
         connection.close(CloseCode::NotAdmitted.code(), reason.as_bytes());
-        Err(reason)
+        Err(reason.into())
     }
 
     /// Serves one connection until it breaks; `None` once nobody holds the link.
@@ -120,9 +145,17 @@ impl Dialler {
             () = &mut messages_written => Some(()),
             () = session.read_replies(replies, stats) => Some(()),
             reason = connection.closed() => {
-                if !matches!(reason, quinn::ConnectionError::LocallyClosed) {
+                // What a process says that knows nothing of the connection.
+                if matches!(reason, ConnectionError::Reset) {
+                    self.count_the_end();
+                }
+                if !matches!(reason, ConnectionError::LocallyClosed) {
                     self.endpoint.refusals.warn(&self.address.to_string(), &reason.to_string());
                 }
+                Some(())
+            }
+            () = self.port_closes(|| connection.stats().udp_rx.datagrams) => {
+                self.note_the_end();
                 Some(())
             }
             () = sessions.closed() => None,
@@ -136,6 +169,29 @@ impl Dialler {
         }
         connection.close(CloseCode::Done.code(), b"link closed");
         held
+    }
+
+    async fn port_closes(&self, received: impl Fn() -> u64) {
+        match &self.probe {
+            Some(probe) => probe.port_closes(received).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    async fn port_opens(&self) {
+        match &self.probe {
+            Some(probe) => probe.port_opens().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn note_the_end(&self) {
+        self.count_the_end();
+        self.endpoint.refusals.warn(&self.address.to_string(), "nobody listens at its port");
+    }
+
+    fn count_the_end(&self) {
+        self.ends_found.send_modify(|count| *count += 1);
     }
 }
 

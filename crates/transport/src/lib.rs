@@ -31,6 +31,7 @@
 
 pub mod authority;
 mod backoff;
+mod closed_port;
 mod credentials;
 mod dialler;
 mod expiry;

@@ -35,6 +35,8 @@ pub const HANDSHAKE_WAIT: Duration = Duration::from_secs(5);
 pub const IDLE_WAIT: Duration = Duration::from_secs(10);
 /// How often an idle connection is kept alive.
 pub const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(2);
+/// How often a peer that is silent is asked whether its port is open.
+pub const PROBE_INTERVAL: Duration = Duration::from_millis(50);
 /// First wait before a link connects again.
 pub const RECONNECT_DELAY_MIN: Duration = Duration::from_millis(20);
 /// Longest wait before a link connects again.

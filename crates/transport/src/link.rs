@@ -16,6 +16,7 @@ use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::time::timeout;
 
+use crate::closed_port::Probe;
 use crate::credentials::Credentials;
 use crate::dialler::Dialler;
 use crate::expiry;
@@ -101,9 +102,15 @@ impl Endpoint {
     #[must_use]
     pub fn connect(&self, address: SocketAddr, expected: Expected) -> PeerLink {
         let (sender, session) = watch::channel(None);
-        let dialler = Dialler { endpoint: self.clone(), address, expected };
+        let (ends_found, ends) = watch::channel(0);
+        let probe = Probe::new(address).inspect_err(|error| {
+            let reason = format!("its end will be noticed by silence alone: {error}");
+            self.refusals.warn(&address.to_string(), &reason);
+        });
+        let dialler =
+            Dialler { endpoint: self.clone(), address, expected, ends_found, probe: probe.ok() };
         tokio::spawn(dialler.run(sender));
-        PeerLink { address, session, stats: Arc::clone(&self.stats) }
+        PeerLink { address, session, ends, stats: Arc::clone(&self.stats) }
     }
 
     /// Uses other credentials for handshakes from now on.
@@ -143,6 +150,7 @@ impl Endpoint {
 pub struct PeerLink {
     address: SocketAddr,
     session: watch::Receiver<Option<Arc<Session>>>,
+    ends: watch::Receiver<u64>,
     stats: Arc<TransportStats>,
 }
 
@@ -169,6 +177,14 @@ impl PeerLink {
     #[must_use]
     pub fn is_connected(&self) -> bool {
         self.session.borrow().is_some()
+    }
+
+    /// Counts how often it was found that the process at the address has ended,
+    /// or that none runs; it may have been started again since. A peer that only
+    /// is silent, or cannot be reached, is not counted. Closes with the link.
+    #[must_use]
+    pub fn ends(&self) -> watch::Receiver<u64> {
+        self.ends.clone()
     }
 
     /// Sends a request and waits for its reply. Waits for a connection at most

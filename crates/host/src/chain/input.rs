@@ -3,7 +3,7 @@
 //! | queue | from | when full |
 //! | --- | --- | --- |
 //! | [`Completion`] | log, archive, network | never: bounded by what the thread itself has under way |
-//! | [`PeerInput`] | the network | the message is counted and lost; consensus sends again |
+//! | [`PeerInput`] | the network | a message is counted and lost; consensus sends again. An end is found again |
 //! | [`Request`] | the server | the client hears `overloaded` |
 
 use std::time::Instant;
@@ -32,13 +32,20 @@ pub enum Completion {
     SnapshotFailed(u16),
 }
 
-/// A message of another validator of the chain.
+/// Of another validator of the chain.
 #[derive(Debug)]
-pub struct PeerInput {
-    /// The sender, as its certificate proves.
-    pub from: u16,
-    /// What it says.
-    pub message: PeerMessage,
+#[expect(clippy::large_enum_variant, reason = "nearly all are messages")]
+pub enum PeerInput {
+    /// A message.
+    Message {
+        /// The sender, as its certificate proves.
+        from: u16,
+        /// What it says.
+        message: PeerMessage,
+    },
+    /// The process of this validator has ended, after all of its messages that
+    /// came before.
+    Ended(u16),
 }
 
 /// Where an answer goes. A caller that has gone does not read it.

@@ -274,8 +274,12 @@ impl ChainThread {
     }
 
     fn take_peer(&mut self, input: PeerInput) {
-        if let Err(error) = self.replica.handle_peer(input.from, input.message) {
-            let peer = format!("validator {} of chain {}", input.from, self.chain);
+        let (from, message) = match input {
+            PeerInput::Message { from, message } => (from, message),
+            PeerInput::Ended(peer) => return self.replica.handle_peer_ended(peer),
+        };
+        if let Err(error) = self.replica.handle_peer(from, message) {
+            let peer = format!("validator {from} of chain {}", self.chain);
             self.outputs.refusals.note(&peer, &error.to_string());
         }
     }

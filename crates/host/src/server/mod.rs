@@ -139,7 +139,7 @@ impl Server {
         let Some(chain) = self.chains.get(&frame.chain) else {
             return Err(format!("chain {} has no replica here", frame.chain));
         };
-        if !chain.put_peer(PeerInput { from: frame.from, message }) {
+        if !chain.put_peer(PeerInput::Message { from: frame.from, message }) {
             measure::peer_message_lost(frame.chain, "incoming");
         }
         Ok(())

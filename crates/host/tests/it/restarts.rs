@@ -63,6 +63,7 @@ fn after_an_orderly_stop_nothing_is_executed_again() {
     for pence in 1..=5 {
         pay(&cluster, pence);
     }
+    cluster.wait_until_ready();
     let paid_at = cluster.query(&Query::Books).height;
     for node in 0..3 {
         let data = cluster.config(node).data_dir;

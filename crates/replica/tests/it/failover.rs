@@ -146,3 +146,98 @@ fn without_a_quorum_nothing_is_acknowledged() {
     assert_eq!(cluster.replies[&request], Reply::Unknown);
     assert_eq!(cluster.leader(), None);
 }
+
+/// Two others hear at different times that a leader has ended, the first of
+/// them after `first_ms`.
+fn tell_of_the_end(cluster: &mut Cluster, leader: u16, others: [u16; 2], first_ms: u64) {
+    cluster.run(first_ms);
+    cluster.act(others[0], |replica| replica.handle_peer_ended(leader));
+    cluster.run(70);
+    cluster.act(others[1], |replica| replica.handle_peer_ended(leader));
+}
+
+fn others(cluster: &Cluster, leader: u16) -> [u16; 2] {
+    let others: Vec<u16> = cluster.validators().filter(|other| *other != leader).collect();
+    others.try_into().unwrap()
+}
+
+/// A third of the shortest election timeout, counted from when both know.
+const TOLD_ELECTION_MS: u64 = 220;
+
+#[test]
+fn a_leader_that_is_known_to_have_ended_is_not_waited_for() {
+    for seed in 0..40 {
+        let mut cluster = Cluster::new(3, seed);
+        for number in 0..seed % 7 {
+            cluster.commit(number + 1);
+        }
+        let leader = cluster.await_leader().unwrap();
+        let mut others = others(&cluster, leader);
+        others.rotate_left(usize::try_from(seed % 2).unwrap());
+        cluster.crash(leader);
+        tell_of_the_end(&mut cluster, leader, others, 20);
+        cluster.run_while(TOLD_ELECTION_MS, |cluster| cluster.leader().is_none());
+        assert!(cluster.leader().is_some(), "seed {seed}");
+        cluster.commit(100);
+        cluster.restart(leader);
+        cluster.settle();
+    }
+}
+
+#[test]
+fn an_end_that_only_one_believes_unseats_no_leader() {
+    for seed in 0..20 {
+        let mut cluster = Cluster::new(3, seed);
+        cluster.commit(1);
+        let leader = cluster.leader().unwrap();
+        let term = cluster.replica(leader).status().term;
+        let believer = others(&cluster, leader)[usize::try_from(seed % 2).unwrap()];
+        for number in 2..10 {
+            cluster.act(believer, |replica| replica.handle_peer_ended(leader));
+            cluster.commit(number);
+            let pause_ms = cluster.draw(300);
+            cluster.run(pause_ms);
+        }
+        assert_eq!(cluster.replica(leader).status().term, term, "seed {seed}");
+        assert!(cluster.is_leader(leader));
+    }
+}
+
+#[test]
+fn an_end_that_all_believe_and_that_did_not_happen_loses_nothing() {
+    for seed in 0..20 {
+        let mut cluster = Cluster::new(3, seed);
+        let mut requests = BTreeMap::new();
+        for number in 1..=40 {
+            let Some(leader) = cluster.await_leader() else { continue };
+            requests.insert(cluster.submit(leader, number), number);
+            if number % 5 == 0 {
+                let others = others(&cluster, leader);
+                let pause_ms = cluster.draw(100);
+                tell_of_the_end(&mut cluster, leader, others, pause_ms);
+            }
+            let pause_ms = cluster.draw(200);
+            cluster.run(pause_ms);
+        }
+        cluster.commit(1_000);
+        cluster.settle();
+        let acknowledged = acknowledged(&cluster, &requests);
+        assert!(acknowledged.len() > 20, "seed {seed}: {}", acknowledged.len());
+        check_nothing_lost(&cluster, acknowledged);
+    }
+}
+
+#[test]
+fn who_is_no_other_validator_ends_nothing() {
+    let mut cluster = Cluster::new(3, 4);
+    cluster.commit(1);
+    let leader = cluster.leader().unwrap();
+    for validator in cluster.validators() {
+        for peer in [validator, 3, u16::MAX] {
+            cluster.act(validator, |replica| replica.handle_peer_ended(peer));
+        }
+    }
+    cluster.run(1_000);
+    cluster.commit(2);
+    assert!(cluster.is_leader(leader));
+}

@@ -47,3 +47,49 @@ fn peers_of_a_killed_listener_are_told_by_the_one_that_takes_its_place() {
         assert_eq!(link.request("hello").await.unwrap(), "node/a says hello");
     });
 }
+
+#[test]
+fn peers_of_a_killed_listener_notice_though_nobody_tells_them() {
+    let (authority, peers, killed) =
+        (Authority::new(), Runtime::new().unwrap(), Runtime::new().unwrap());
+    let credentials = authority.credentials(Role::Node, "a");
+    let recorder = Recorder::new("node/a");
+    let listener = {
+        let _on = killed.enter();
+        let any = "127.0.0.1:0".parse().unwrap();
+        Listener::bind(any, &credentials, recorder.clone()).unwrap()
+    };
+    let address = listener.local_addr().unwrap();
+    peers.block_on(async {
+        let endpoint = Endpoint::client(&authority.credentials(Role::Relay, "r")).unwrap();
+        let link = endpoint.connect(address, Expected::any(RoleKind::Node));
+        let waiting = link.clone();
+        let waiting = tokio::spawn(async move { waiting.request(NEVER_ANSWERED).await });
+        eventually("the request arrives", || recorder.requests() == 1).await;
+        assert_eq!(*link.ends().borrow(), 0);
+        killed.shutdown_background();
+        drop(listener);
+        let answer = timeout(TOLD_WITHIN, waiting).await.unwrap().unwrap();
+        assert_eq!(answer, Err(RequestError::Lost(address)));
+        let mut ends = link.ends();
+        timeout(TOLD_WITHIN, ends.wait_for(|count| *count > 1)).await.unwrap().unwrap();
+    });
+}
+
+#[test]
+fn a_listener_that_is_silent_for_long_has_not_ended() {
+    let (authority, runtime) = (Authority::new(), Runtime::new().unwrap());
+    runtime.block_on(async {
+        let recorder = Recorder::new("node/a");
+        let any = "127.0.0.1:0".parse().unwrap();
+        let credentials = authority.credentials(Role::Node, "a");
+        let listener = Listener::bind(any, &credentials, recorder.clone()).unwrap();
+        let endpoint = Endpoint::client(&authority.credentials(Role::Relay, "r")).unwrap();
+        let link = endpoint.connect(listener.local_addr().unwrap(), Expected::any(RoleKind::Node));
+        link.request("hello").await.unwrap();
+        tokio::time::sleep(20 * limits::PROBE_INTERVAL).await;
+        assert!(link.is_connected());
+        assert_eq!(*link.ends().borrow(), 0);
+        assert_eq!(link.request("still there").await.unwrap(), "node/a says still there");
+    });
+}
