@@ -19,6 +19,7 @@ mod fix;
 mod fuzz;
 mod instructions;
 mod lines;
+mod optimize;
 mod readme;
 mod repository;
 mod sabotage;
@@ -65,6 +66,8 @@ enum Chore {
     Coverage(coverage::Options),
     /// Measure every goal beside what the machine can do
     Bench(bench::Options),
+    /// Build the programs guided by a profile of how they are used
+    Optimize(optimize::Options),
     /// Count the instructions of the hot functions, against stored figures
     Instructions(instructions::Options),
     /// Put known bugs into a copy of the code: does the simulator find each?
@@ -83,6 +86,7 @@ fn main() -> ExitCode {
         Chore::Fuzz(options) => fuzz::run(&options),
         Chore::Chaos(options) => chaos::run(&options),
         Chore::Bench(options) => bench::run(&options),
+        Chore::Optimize(options) => optimize::run(&options),
         Chore::Instructions(options) => instructions::run(&options),
         Chore::Coverage(options) => coverage::run(&options),
         Chore::Sabotage(options) => sabotage::run(&options),

@@ -29,13 +29,13 @@ mod stages;
 mod steps;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use crate::command;
 use crate::repository::target_dir;
+use crate::{command, optimize};
 use figures::Figures;
 use load::Workbench;
 
@@ -66,6 +66,9 @@ pub struct Options {
     /// Take the programs as they were built before
     #[arg(long)]
     built: bool,
+    /// Take the programs that `cargo xtask optimize` built
+    #[arg(long, conflicts_with = "built")]
+    optimized: bool,
 }
 
 /// Measures and reports.
@@ -76,12 +79,13 @@ pub struct Options {
 /// measured, or the books of a cluster do not balance.
 pub fn run(options: &Options) -> Result<()> {
     let steps = steps::chosen(&options.rows, options.quick)?;
-    if !options.built {
+    if !options.built && !options.optimized {
         let build = ["build", "--release", "--locked", "--workspace", "--bins", "--examples"];
         command::run(&mut command::cargo(build))?;
     }
     let scratch = options.scratch.clone().unwrap_or_else(std::env::temp_dir);
-    let programs = target_dir()?.join("release");
+    let programs =
+        if options.optimized { optimize::programs()? } else { target_dir()?.join("release") };
     cluster::sweep(&programs, &scratch)?;
     let mut bench = Workbench::new(programs, scratch, options.quick);
     micro::yardsticks(&mut bench).context("measuring the yardsticks")?;
@@ -105,9 +109,30 @@ pub fn run(options: &Options) -> Result<()> {
     finish(options, bench.figures)
 }
 
+/// Drives the loads of some rows for a short time with the programs in a folder,
+/// and reports nothing.
+///
+/// # Errors
+///
+/// When one of them fails.
+pub fn drive(programs: &Path, rows: &[String]) -> Result<()> {
+    let scratch = std::env::temp_dir();
+    cluster::sweep(programs, &scratch)?;
+    let mut bench = Workbench::new(programs.to_owned(), scratch, true);
+    for step in steps::chosen(rows, true)? {
+        (step.run)(&mut bench).with_context(|| format!("row {}", step.rows.join(", ")))?;
+    }
+    bench.close();
+    if !bench.figures.are_books_balanced() {
+        bail!("the books do not balance");
+    }
+    Ok(())
+}
+
 fn finish(options: &Options, figures: Figures) -> Result<()> {
     let machine = machine::describe();
-    let commit = machine::commit()?;
+    let build = if options.optimized { "-optimized" } else { "" };
+    let commit = machine::commit()? + build;
     print!("{}", report::table(&figures));
     let json = report::json(&figures, &commit, &machine)?;
     let page = page::render(&figures, &commit, &machine, options.quick);
