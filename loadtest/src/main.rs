@@ -34,6 +34,10 @@ use lag::SettlementProbes;
 use probe::Probes;
 use result::{Beside, LoadResult};
 
+/// As in the router: many small pieces of memory at once.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Longest that one request is repeated, and that settlement is waited for at
 /// the end.
 const ANSWER_WAIT: Duration = Duration::from_secs(60);
