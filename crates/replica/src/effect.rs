@@ -231,7 +231,7 @@ pub enum PeerError {
 }
 
 /// How a replica is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ReplicaStatus {
     /// Raft term.
     pub term: u64,
@@ -239,6 +239,9 @@ pub struct ReplicaStatus {
     pub leader: Option<u16>,
     /// Highest raft index known to be committed.
     pub commit: u64,
+    /// Highest raft index that the leader says is committed; none until it has
+    /// told that in this life.
+    pub leader_commit: Option<u64>,
     /// Highest raft index executed.
     pub applied: u64,
     /// Height executed.

@@ -30,6 +30,7 @@ use slog::{Discard, Logger, o};
 use tributary_types::ChainId;
 
 use crate::guard::{self, Verdict};
+use crate::leader_commit::LeaderCommit;
 use crate::log::{LogPosition, MemoryLog};
 use crate::raft_codec::to_log_entry;
 use crate::store::{HardState, LogEntry, LogWrite};
@@ -95,6 +96,7 @@ pub(crate) struct Engine {
     pub(crate) unpersisted: Unpersisted,
     /// The term whose leader has ended, as the network told.
     pub(crate) leaderless: Option<u64>,
+    leader_commit: LeaderCommit,
     role: Role,
     released: Vec<Message>,
     saved_hard_state: HardState,
@@ -134,6 +136,7 @@ impl Engine {
             config,
             unpersisted: Unpersisted::default(),
             leaderless: None,
+            leader_commit: LeaderCommit::default(),
             role: Role::default(),
             released: Vec::new(),
             saved_hard_state: hard_state,
@@ -158,8 +161,13 @@ impl Engine {
         if message.msg_type == MessageType::MsgTimeoutNow && self.unpersisted.is_installing() {
             return Ok(());
         }
+        let (from, term) = (message.from, message.term);
+        let said = LeaderCommit::in_message(&message);
         let result = self.raw.step(message);
         self.pin_election_timeout();
+        if let Some(said) = said.filter(|_| self.follows(from, term)) {
+            self.leader_commit.hear(said);
+        }
         result.map_err(|_| "raft does not take it")
     }
 
@@ -255,6 +263,18 @@ impl Engine {
 
     pub fn commit(&self) -> u64 {
         self.raw.raft.raft_log.committed
+    }
+
+    /// What the leader has committed, as it told last; none until it did.
+    pub fn leader_commit(&self) -> Option<u64> {
+        let own = self.commit();
+        let told = self.leader_commit.index().map(|index| index.max(own));
+        if self.role.leads { Some(own) } else { told }
+    }
+
+    fn follows(&self, leader: u64, term: u64) -> bool {
+        let raft = &self.raw.raft;
+        raft.state == StateRole::Follower && raft.leader_id == leader && raft.term == term
     }
 
     pub fn log(&self) -> &MemoryLog {

@@ -45,6 +45,7 @@ mod votes;
 mod election;
 mod engine;
 mod guard;
+mod leader_commit;
 mod log;
 pub mod raft_codec;
 mod unpersisted;

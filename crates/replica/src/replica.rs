@@ -292,6 +292,7 @@ impl Replica {
             term: role.term,
             leader: role.leader,
             commit: self.engine.commit(),
+            leader_commit: self.engine.leader_commit(),
             applied: log.applied().index,
             height: self.ledger.header().height,
             last_certified: self.votes.last_certified(),

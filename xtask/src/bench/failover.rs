@@ -18,7 +18,7 @@ use crate::command;
 const PERIOD: Duration = Duration::from_secs(6);
 /// What a kill takes, in seconds: a node that has more to read, the ids of the
 /// window above all, is back later.
-const KILL_SECONDS: u64 = 12;
+const KILL_SECONDS: u64 = 16;
 const KILL_SECONDS_QUICK: u64 = 7;
 /// Before the first kill, and after the last.
 const MARGIN: Duration = Duration::from_secs(4);

@@ -24,5 +24,5 @@ mod thread;
 
 pub use handle::{ChainHandle, OVERLOADED_RETRY_MS};
 pub use input::{AsOf, Ask, Completion, Found, MessageRange, PeerInput};
-pub use published::{CertifiedView, Published};
+pub use published::{CertifiedView, Published, Snapshot};
 pub use thread::{ChainThread, Outputs, Queues};

@@ -157,3 +157,28 @@ fn every_torn_write_leaves_a_disk_that_starts() {
         cluster.settle();
     }
 }
+
+#[test]
+fn who_was_away_learns_at_once_how_much_it_missed() {
+    for seed in 0..20 {
+        let mut cluster = Cluster::new(3, seed);
+        cluster.commit(1);
+        let leader = cluster.leader().unwrap();
+        let away = cluster.validators().find(|validator| *validator != leader).unwrap();
+        cluster.settle();
+        cluster.crash(away);
+        let missed = if seed % 2 == 0 { 30 } else { 0 };
+        for number in 0..missed {
+            cluster.commit(2 + number);
+        }
+        cluster.run(500);
+        let commit = cluster.replica(leader).status().commit;
+        cluster.restart(away);
+        assert_eq!(cluster.replica(away).status().leader_commit, None);
+        cluster.run_until("it hears how far the leader is", |cluster| {
+            cluster.replica(away).status().leader_commit.is_some()
+        });
+        let heard = cluster.replica(away).status().leader_commit.unwrap();
+        assert!(heard >= commit, "seed {seed}: {heard} of {commit}");
+    }
+}
