@@ -96,7 +96,7 @@ pub(crate) struct Engine {
     pub(crate) unpersisted: Unpersisted,
     /// The term whose leader has ended, as the network told.
     pub(crate) leaderless: Option<u64>,
-    leader_commit: LeaderCommit,
+    pub(crate) leader_commit: LeaderCommit,
     role: Role,
     released: Vec<Message>,
     saved_hard_state: HardState,
@@ -161,13 +161,10 @@ impl Engine {
         if message.msg_type == MessageType::MsgTimeoutNow && self.unpersisted.is_installing() {
             return Ok(());
         }
-        let (from, term) = (message.from, message.term);
-        let said = LeaderCommit::in_message(&message);
+        let (from, said) = (message.from, LeaderCommit::in_message(&message));
         let result = self.raw.step(message);
         self.pin_election_timeout();
-        if let Some(said) = said.filter(|_| self.follows(from, term)) {
-            self.leader_commit.hear(said);
-        }
+        self.hear_leader(from, said);
         result.map_err(|_| "raft does not take it")
     }
 
@@ -263,18 +260,6 @@ impl Engine {
 
     pub fn commit(&self) -> u64 {
         self.raw.raft.raft_log.committed
-    }
-
-    /// What the leader has committed, as it told last; none until it did.
-    pub fn leader_commit(&self) -> Option<u64> {
-        let own = self.commit();
-        let told = self.leader_commit.index().map(|index| index.max(own));
-        if self.role.leads { Some(own) } else { told }
-    }
-
-    fn follows(&self, leader: u64, term: u64) -> bool {
-        let raft = &self.raw.raft;
-        raft.state == StateRole::Follower && raft.leader_id == leader && raft.term == term
     }
 
     pub fn log(&self) -> &MemoryLog {

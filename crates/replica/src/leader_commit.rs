@@ -6,7 +6,10 @@
 //! answers the response to a heartbeat with one if the follower lacks something:
 //! whoever hears a second heartbeat before an append lacks nothing.
 
+use raft::StateRole;
 use raft::eraftpb::{Message, MessageType};
+
+use crate::engine::Engine;
 
 /// Heartbeats after which a follower that heard of no entries lacks none.
 const HEARTBEATS_MIN: u32 = 2;
@@ -47,6 +50,24 @@ impl LeaderCommit {
     /// The index; none until it is known.
     pub fn index(&self) -> Option<u64> {
         self.is_known.then_some(self.index)
+    }
+}
+
+impl Engine {
+    /// What the leader has committed, as it told last; none until it did.
+    pub fn leader_commit(&self) -> Option<u64> {
+        let own = self.commit();
+        let told = self.leader_commit.index().map(|index| index.max(own));
+        if self.role().leads { Some(own) } else { told }
+    }
+
+    /// Takes what a message said, if raft knows its sender for the leader now.
+    pub(crate) fn hear_leader(&mut self, from: u64, said: Option<LeaderCommit>) {
+        let raft = &self.raw.raft;
+        let follows = raft.state == StateRole::Follower && raft.leader_id == from;
+        if let Some(said) = said.filter(|said| follows && raft.term == said.term) {
+            self.leader_commit.hear(said);
+        }
     }
 }
 

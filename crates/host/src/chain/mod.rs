@@ -24,5 +24,7 @@ mod thread;
 
 pub use handle::{ChainHandle, OVERLOADED_RETRY_MS};
 pub use input::{AsOf, Ask, Completion, Found, MessageRange, PeerInput};
-pub use published::{CertifiedView, Published, Snapshot};
+#[cfg(test)]
+pub use published::Snapshot;
+pub use published::{CertifiedView, Published};
 pub use thread::{ChainThread, Outputs, Queues};
