@@ -35,8 +35,6 @@ pub(crate) struct Dialler {
     pub(crate) expected: Expected,
     /// See [`PeerLink::ends`](crate::PeerLink::ends).
     pub(crate) ends_found: watch::Sender<u64>,
-    /// None where the system gives no socket; then silence alone tells.
-    pub(crate) probe: Option<Probe>,
 }
 
 /// Why there is no connection.
@@ -56,15 +54,16 @@ impl Dialler {
     pub(crate) async fn run(self, sessions: watch::Sender<Option<Arc<Session>>>) {
         let mut delay = RECONNECT_DELAY_MIN;
         loop {
+            let probe = self.probe();
             let attempt = tokio::select! {
-                attempt = self.dial() => attempt,
+                attempt = self.dial(probe.as_ref()) => attempt,
                 () = sessions.closed() => return,
             };
             let is_closed = matches!(attempt, Err(NoConnection::NobodyListens));
             match attempt {
                 Ok(connection) => {
                     let begin = Instant::now();
-                    if self.hold(connection, &sessions).await.is_none() {
+                    if self.hold(connection, probe.as_ref(), &sessions).await.is_none() {
                         return;
                     }
                     // A peer that closes at once would be dialled without end.
@@ -80,13 +79,13 @@ impl Dialler {
             let wait = if is_closed { RECONNECT_DELAY_MAX } else { jittered(delay) };
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
-                () = self.port_opens(), if is_closed => {}
+                () = port_opens(probe.as_ref()), if is_closed => {}
                 () = sessions.closed() => return,
             }
         }
     }
 
-    async fn dial(&self) -> Result<Connection, NoConnection> {
+    async fn dial(&self, probe: Option<&Probe>) -> Result<Connection, NoConnection> {
         let mut config = quinn::ClientConfig::new(self.endpoint.credentials().client());
         config.transport_config(transport_config());
         let connecting =
@@ -98,7 +97,7 @@ impl Dialler {
             };
         let connected = tokio::select! {
             connected = timeout(HANDSHAKE_WAIT, connecting) => connected,
-            () = self.port_closes(|| 0) => return Err(NoConnection::NobodyListens),
+            () = port_closes(probe, || 0) => return Err(NoConnection::NobodyListens),
         };
         let connection = match connected {
             Ok(Ok(connection)) => connection,
@@ -119,6 +118,7 @@ impl Dialler {
     async fn hold(
         &self,
         connection: Connection,
+        probe: Option<&Probe>,
         sessions: &watch::Sender<Option<Arc<Session>>>,
     ) -> Option<()> {
         let Ok((request_stream, replies)) = connection.open_bi().await else { return Some(()) };
@@ -154,7 +154,7 @@ impl Dialler {
                 }
                 Some(())
             }
-            () = self.port_closes(|| connection.stats().udp_rx.datagrams) => {
+            () = port_closes(probe, || connection.stats().udp_rx.datagrams) => {
                 self.note_the_end();
                 Some(())
             }
@@ -171,18 +171,13 @@ impl Dialler {
         held
     }
 
-    async fn port_closes(&self, received: impl Fn() -> u64) {
-        match &self.probe {
-            Some(probe) => probe.port_closes(received).await,
-            None => std::future::pending().await,
-        }
-    }
-
-    async fn port_opens(&self) {
-        match &self.probe {
-            Some(probe) => probe.port_opens().await,
-            None => std::future::pending().await,
-        }
+    /// None where the system gives no socket; then silence alone tells.
+    fn probe(&self) -> Option<Probe> {
+        let probe = Probe::new(self.address).inspect_err(|error| {
+            let reason = format!("its end will be noticed by silence alone: {error}");
+            self.endpoint.refusals.warn(&self.address.to_string(), &reason);
+        });
+        probe.ok()
     }
 
     fn note_the_end(&self) {
@@ -192,6 +187,20 @@ impl Dialler {
 
     fn count_the_end(&self) {
         self.ends_found.send_modify(|count| *count += 1);
+    }
+}
+
+async fn port_closes(probe: Option<&Probe>, received: impl Fn() -> u64) {
+    match probe {
+        Some(probe) => probe.port_closes(received).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn port_opens(probe: Option<&Probe>) {
+    match probe {
+        Some(probe) => probe.port_opens().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -16,7 +16,6 @@ use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::time::timeout;
 
-use crate::closed_port::Probe;
 use crate::credentials::Credentials;
 use crate::dialler::Dialler;
 use crate::expiry;
@@ -103,12 +102,7 @@ impl Endpoint {
     pub fn connect(&self, address: SocketAddr, expected: Expected) -> PeerLink {
         let (sender, session) = watch::channel(None);
         let (ends_found, ends) = watch::channel(0);
-        let probe = Probe::new(address).inspect_err(|error| {
-            let reason = format!("its end will be noticed by silence alone: {error}");
-            self.refusals.warn(&address.to_string(), &reason);
-        });
-        let dialler =
-            Dialler { endpoint: self.clone(), address, expected, ends_found, probe: probe.ok() };
+        let dialler = Dialler { endpoint: self.clone(), address, expected, ends_found };
         tokio::spawn(dialler.run(sender));
         PeerLink { address, session, ends, stats: Arc::clone(&self.stats) }
     }
