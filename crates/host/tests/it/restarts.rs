@@ -63,8 +63,10 @@ fn after_an_orderly_stop_nothing_is_executed_again() {
     for pence in 1..=5 {
         pay(&cluster, pence);
     }
-    cluster.wait_until_ready();
     let paid_at = cluster.query(&Query::Books).height;
+    eventually("every replica has executed the payments", || {
+        (0..3).all(|node| certified(&cluster, node) >= paid_at).then_some(())
+    });
     for node in 0..3 {
         let data = cluster.config(node).data_dir;
         cluster.stop(node);
