@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::runtime::Runtime;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use tributary_transport::{
-    BindError, Endpoint, Expected, Listener, RequestError, Role, RoleKind, limits,
-};
+use tributary_transport::{BindError, Listener, PeerLink, RequestError, Role, limits};
 
-use crate::harness::{Authority, NEVER_ANSWERED, Recorder, eventually};
+use crate::harness::{Authority, NEVER_ANSWERED, Recorder, eventually, link, listen};
 
 /// Without being told a peer would notice after [`limits::IDLE_WAIT`].
 const TOLD_WITHIN: Duration = Duration::from_secs(5);
@@ -27,11 +27,8 @@ fn peers_of_a_killed_listener_are_told_by_the_one_that_takes_its_place() {
     };
     let address = first.local_addr().unwrap();
     peers.block_on(async {
-        let endpoint = Endpoint::client(&authority.credentials(Role::Relay, "r")).unwrap();
-        let link = endpoint.connect(address, Expected::any(RoleKind::Node));
-        let waiting = link.clone();
-        let waiting = tokio::spawn(async move { waiting.request(NEVER_ANSWERED).await });
-        eventually("the request arrives", || recorder.requests() == 1).await;
+        let link = link(&authority, &first);
+        let waiting = request_under_way(&link, &recorder).await;
         // No task is left that could say farewell.
         killed.shutdown_background();
         drop(first);
@@ -52,20 +49,14 @@ fn peers_of_a_killed_listener_are_told_by_the_one_that_takes_its_place() {
 fn peers_of_a_killed_listener_notice_though_nobody_tells_them() {
     let (authority, peers, killed) =
         (Authority::new(), Runtime::new().unwrap(), Runtime::new().unwrap());
-    let credentials = authority.credentials(Role::Node, "a");
-    let recorder = Recorder::new("node/a");
-    let listener = {
+    let (listener, recorder) = {
         let _on = killed.enter();
-        let any = "127.0.0.1:0".parse().unwrap();
-        Listener::bind(any, &credentials, recorder.clone()).unwrap()
+        listen(&authority)
     };
     let address = listener.local_addr().unwrap();
     peers.block_on(async {
-        let endpoint = Endpoint::client(&authority.credentials(Role::Relay, "r")).unwrap();
-        let link = endpoint.connect(address, Expected::any(RoleKind::Node));
-        let waiting = link.clone();
-        let waiting = tokio::spawn(async move { waiting.request(NEVER_ANSWERED).await });
-        eventually("the request arrives", || recorder.requests() == 1).await;
+        let link = link(&authority, &listener);
+        let waiting = request_under_way(&link, &recorder).await;
         assert_eq!(*link.ends().borrow(), 0);
         killed.shutdown_background();
         drop(listener);
@@ -76,20 +67,25 @@ fn peers_of_a_killed_listener_notice_though_nobody_tells_them() {
     });
 }
 
-#[test]
-fn a_listener_that_is_silent_for_long_has_not_ended() {
-    let (authority, runtime) = (Authority::new(), Runtime::new().unwrap());
-    runtime.block_on(async {
-        let recorder = Recorder::new("node/a");
-        let any = "127.0.0.1:0".parse().unwrap();
-        let credentials = authority.credentials(Role::Node, "a");
-        let listener = Listener::bind(any, &credentials, recorder.clone()).unwrap();
-        let endpoint = Endpoint::client(&authority.credentials(Role::Relay, "r")).unwrap();
-        let link = endpoint.connect(listener.local_addr().unwrap(), Expected::any(RoleKind::Node));
-        link.request("hello").await.unwrap();
-        tokio::time::sleep(20 * limits::PROBE_INTERVAL).await;
-        assert!(link.is_connected());
-        assert_eq!(*link.ends().borrow(), 0);
-        assert_eq!(link.request("still there").await.unwrap(), "node/a says still there");
-    });
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listener_that_is_silent_for_long_has_not_ended() {
+    let authority = Authority::new();
+    let (listener, _) = listen(&authority);
+    let link = link(&authority, &listener);
+    link.request("hello").await.unwrap();
+    tokio::time::sleep(20 * limits::PROBE_INTERVAL).await;
+    assert!(link.is_connected());
+    assert_eq!(*link.ends().borrow(), 0);
+    assert_eq!(link.request("still there").await.unwrap(), "node/a says still there");
+}
+
+/// A request that has arrived and will not be answered.
+async fn request_under_way(
+    link: &PeerLink,
+    recorder: &Recorder,
+) -> JoinHandle<Result<Bytes, RequestError>> {
+    let link = link.clone();
+    let waiting = tokio::spawn(async move { link.request(NEVER_ANSWERED).await });
+    eventually("the request arrives", || recorder.requests() == 1).await;
+    waiting
 }
