@@ -79,7 +79,7 @@ impl Probe {
     }
 
     /// Sends another one. On the same machine it is refused at once.
-    fn is_refused(&self) -> bool {
+    pub fn is_refused(&self) -> bool {
         is_refusal(self.socket.send(&[]).err()) || self.was_refused()
     }
 }

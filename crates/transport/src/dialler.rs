@@ -86,6 +86,10 @@ impl Dialler {
     }
 
     async fn dial(&self, probe: Option<&Probe>) -> Result<Connection, NoConnection> {
+        // A first datagram that nobody takes is repeated only after a second.
+        if probe.is_some_and(Probe::is_refused) {
+            return Err(NoConnection::NobodyListens);
+        }
         let mut config = quinn::ClientConfig::new(self.endpoint.credentials().client());
         config.transport_config(transport_config());
         let connecting =
@@ -144,22 +148,15 @@ impl Dialler {
             () = write_frames(request_queue, request_stream, stats) => Some(()),
             () = &mut messages_written => Some(()),
             () = session.read_replies(replies, stats) => Some(()),
-            reason = connection.closed() => {
-                // What a process says that knows nothing of the connection.
-                if matches!(reason, ConnectionError::Reset) {
-                    self.count_the_end();
-                }
-                if !matches!(reason, ConnectionError::LocallyClosed) {
-                    self.endpoint.refusals.warn(&self.address.to_string(), &reason.to_string());
-                }
-                Some(())
-            }
+            _ = connection.closed() => Some(()),
             () = port_closes(probe, || connection.stats().udp_rx.datagrams) => {
                 self.note_the_end();
                 Some(())
             }
             () = sessions.closed() => None,
         };
+        // Streams end with their connection: any of them may have been seen first.
+        self.note_reason(connection.close_reason().as_ref());
         sessions.send_replace(None);
         session.lock().take();
         drop(session);
@@ -178,6 +175,18 @@ impl Dialler {
             self.endpoint.refusals.warn(&self.address.to_string(), &reason);
         });
         probe.ok()
+    }
+
+    fn note_reason(&self, reason: Option<&ConnectionError>) {
+        // What a process says that knows nothing of the connection.
+        if matches!(reason, Some(ConnectionError::Reset)) {
+            self.count_the_end();
+        }
+        if let Some(reason) =
+            reason.filter(|reason| !matches!(reason, ConnectionError::LocallyClosed))
+        {
+            self.endpoint.refusals.warn(&self.address.to_string(), &reason.to_string());
+        }
     }
 
     fn note_the_end(&self) {
