@@ -173,6 +173,24 @@ impl Cluster {
         wait_until("all processes to serve", READY_POLL, all)
     }
 
+    /// Copies what its processes logged to `folder`, in place of what is there.
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be read or written.
+    pub fn keep_logs(&self, folder: &Path) -> Result<()> {
+        if folder.is_dir() {
+            fs::remove_dir_all(folder).with_context(|| folder.display().to_string())?;
+        }
+        fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+        for entry in fs::read_dir(self.directory().join("logs"))? {
+            let entry = entry?;
+            fs::copy(entry.path(), folder.join(entry.file_name()))
+                .with_context(|| entry.path().display().to_string())?;
+        }
+        Ok(())
+    }
+
     /// Stops everything and removes the directory.
     fn down(&self) -> Result<()> {
         if self.directory().is_dir() {

@@ -4,6 +4,7 @@
 //! Beside the load `loadtest` pays once on every chain each few milliseconds.
 //! The first of these payments that was sent after a kill and answered is the
 //! next commit; the slowest of the chains that the killed process led counts.
+//! Where that took long it is told when, and what the cluster logged is kept.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -13,6 +14,7 @@ use serde_json::Value;
 use super::cluster::{CANONICAL, Cluster, kill};
 use super::load::Workbench;
 use crate::command;
+use crate::repository::target_dir;
 
 /// At least so long between two kills.
 const PERIOD: Duration = Duration::from_secs(6);
@@ -28,10 +30,16 @@ const BATCH: &str = "256";
 /// Between two probes of a chain, in ms; a figure may be this much too large.
 const PROBE_INTERVAL_MS: &str = "10";
 
+/// Seconds to the next commit from which on a kill is told of.
+const LONG_SECONDS: f64 = 1.5;
+/// Where logs are kept, in cargo's target directory.
+const LOGS: &str = "bench/row-16-logs";
+
 /// A kill, and the chains that the process led.
 #[derive(Debug, Clone, PartialEq)]
 struct Kill {
     unix_ms: f64,
+    process: String,
     chains: Vec<u64>,
 }
 
@@ -69,10 +77,12 @@ pub fn measure(bench: &mut Workbench) -> Result<()> {
         false => Err(anyhow::anyhow!("loadtest ended with {status}")),
     };
     let driven = bench.take(&mut prepared, &load, &file, &before, outcome)?;
-    let mut seconds = recoveries(&done, &driven.result["probes"]);
-    if seconds.is_empty() {
+    let recoveries = recoveries(&done, &driven.result["probes"]);
+    if recoveries.is_empty() {
         bail!("no kill was followed by a commit");
     }
+    tell_of_long(&recoveries, &prepared.cluster)?;
+    let mut seconds: Vec<f64> = recoveries.iter().map(|(_, seconds)| *seconds).collect();
     seconds.sort_by(f64::total_cmp);
     let at = |percent: usize| seconds[(seconds.len() * percent).div_ceil(100).max(1) - 1];
     let note =
@@ -96,13 +106,36 @@ fn kill_leader(cluster: &Cluster, number: usize) -> Result<Kill> {
     let process = processes.iter().find(|process| process["name"] == leader);
     kill(process.and_then(|process| process["pid"].as_u64()).context("the leader has no pid")?)?;
     let since = SystemTime::now().duration_since(UNIX_EPOCH)?;
-    Ok(Kill { unix_ms: since.as_secs_f64() * 1_000.0, chains })
+    Ok(Kill { unix_ms: since.as_secs_f64() * 1_000.0, process: leader.to_owned(), chains })
+}
+
+/// Says which kills took long, and keeps the logs to look into.
+fn tell_of_long(recoveries: &[(&Kill, f64)], cluster: &Cluster) -> Result<()> {
+    let long = recoveries.iter().filter(|(_, seconds)| *seconds >= LONG_SECONDS);
+    let lines: Vec<_> = long.map(|(kill, seconds)| told(kill, *seconds)).collect();
+    if !lines.is_empty() {
+        let kept = target_dir()?.join(LOGS);
+        cluster.keep_logs(&kept)?;
+        eprintln!("{}\nlogs: {}", lines.join("\n"), kept.display());
+    }
+    Ok(())
+}
+
+/// A kill in words, with the time of day as logs have it.
+fn told(kill: &Kill, seconds: f64) -> String {
+    let of_day = kill.unix_ms / 1_000.0 % 86_400.0;
+    let (hours, minutes) = ((of_day / 3_600.0).floor(), (of_day / 60.0).floor() % 60.0);
+    let Kill { process, chains, .. } = kill;
+    format!(
+        "{hours:02}:{minutes:02}:{:06.3} {process} killed, which led {chains:?}: {seconds:.2} s",
+        of_day % 60.0
+    )
 }
 
 /// Seconds from each kill to the next commit on the slowest of its chains; a
 /// kill after which a chain never answered is left out of the list, and the
 /// books that are checked afterwards would not come.
-fn recoveries(kills: &[Kill], probes: &Value) -> Vec<f64> {
+fn recoveries<'a>(kills: &'a [Kill], probes: &Value) -> Vec<(&'a Kill, f64)> {
     let probes = probes.as_array().map_or(&[][..], Vec::as_slice);
     let number = |probe: &Value, name: &str| probe[name].as_f64().unwrap_or(f64::NAN);
     let next = |kill: &Kill, chain: u64| {
@@ -115,7 +148,7 @@ fn recoveries(kills: &[Kill], probes: &Value) -> Vec<f64> {
         let answered = kill.chains.iter().map(|chain| next(kill, *chain));
         let answered: Option<Vec<f64>> = answered.collect();
         let last = answered?.into_iter().max_by(f64::total_cmp)?;
-        Some((last - kill.unix_ms) / 1_000.0)
+        Some((kill, (last - kill.unix_ms) / 1_000.0))
     });
     slowest.collect()
 }
@@ -130,6 +163,16 @@ mod tests {
         json!({"chain": chain, "sent_unix_ms": sent, "answered_unix_ms": answered})
     }
 
+    fn kill(chains: Vec<u64>) -> Kill {
+        Kill { unix_ms: 1_000.0, process: "shard-1".to_owned(), chains }
+    }
+
+    #[test]
+    fn a_kill_is_told_with_the_time_of_day() {
+        let kill = Kill { unix_ms: (86_400.0 + 3_723.5) * 1_000.0, ..kill(vec![2]) };
+        assert_eq!(told(&kill, 2.0), "01:02:03.500 shard-1 killed, which led [2]: 2.00 s");
+    }
+
     #[test]
     fn the_slowest_chain_counts_and_what_was_sent_before_the_kill_does_not() {
         let probes = json!([
@@ -139,13 +182,13 @@ mod tests {
             probe(2, 1_000.0, 1_250.0),
             probe(3, 1_000.0, 1_001.0),
         ]);
-        let kills = [Kill { unix_ms: 1_000.0, chains: vec![1, 2] }];
-        assert_eq!(recoveries(&kills, &probes), [0.39]);
+        let kills = [kill(vec![1, 2])];
+        assert_eq!(recoveries(&kills, &probes), [(&kills[0], 0.39)]);
     }
 
     #[test]
     fn a_chain_that_never_answers_is_no_recovery() {
-        let kills = [Kill { unix_ms: 1_000.0, chains: vec![1] }];
+        let kills = [kill(vec![1])];
         assert!(recoveries(&kills, &json!([probe(1, 900.0, 950.0)])).is_empty());
     }
 }
