@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
+use rayon::prelude::*;
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::watch;
 use tributary_ledger::SignatureVerifier;
@@ -195,36 +196,35 @@ fn runtime(archive_read_threads: usize) -> Result<Runtime, StartError> {
     Ok(builder.build()?)
 }
 
-/// Brings every replica to where it was.
+/// Brings every replica to where it was, as many at once as there are cores.
 fn restore(
     checked: &Checked,
     storage: &Storage,
     signatures: &Arc<SignaturePool>,
 ) -> Result<Vec<(Replica, Duration)>, StartError> {
-    let mut replicas = Vec::new();
-    for hosted in &checked.hosted {
+    let limits = &checked.config.limits;
+    let limits = tributary_replica::Limits {
+        checkpoint_after_bytes: limits.checkpoint_after_bytes,
+        checkpoint_after_blocks: limits.checkpoint_after_blocks,
+        log_tail_bytes: limits.log_tail_bytes,
+        ..tributary_replica::Limits::default()
+    };
+    let restored = checked.hosted.par_iter().map(|hosted| {
         let chain = hosted.place.chain;
         let verifier: Arc<dyn SignatureVerifier> = Arc::<SignaturePool>::clone(signatures);
-        let limits = &checked.config.limits;
         let settings = ReplicaConfig {
             verifier,
-            limits: tributary_replica::Limits {
-                checkpoint_after_bytes: limits.checkpoint_after_bytes,
-                checkpoint_after_blocks: limits.checkpoint_after_blocks,
-                log_tail_bytes: limits.log_tail_bytes,
-                ..tributary_replica::Limits::default()
-            },
+            limits,
             ..ReplicaConfig::new(chain, hosted.place.validator, hosted.key.clone())
         };
         let tick = Duration::from_millis(settings.tick_ms);
-        let restored = storage.restored(chain)?;
-        let replica = Replica::new(settings, &checked.cluster.genesis, restored)
+        let replica = Replica::new(settings, &checked.cluster.genesis, storage.restored(chain)?)
             .map_err(|error| StartError::Replica { chain, error })?;
         let height = replica.ledger().header().height;
         tracing::info!(%chain, %height, "replica restored");
-        replicas.push((replica, tick));
-    }
-    Ok(replicas)
+        Ok((replica, tick))
+    });
+    restored.collect()
 }
 
 /// Starts what fetches blocks that archives lack. Needs a runtime.

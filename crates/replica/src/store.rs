@@ -98,7 +98,7 @@ pub struct LoadedLog {
 }
 
 /// The log of all chains of one process.
-pub trait LogStore: Send {
+pub trait LogStore: Send + Sync {
     /// Applies all writes, in order, with one sync; durable on return.
     ///
     /// # Errors
@@ -130,7 +130,7 @@ pub struct Checkpoint {
 }
 
 /// Checkpoints of all chains of one process.
-pub trait CheckpointStore: Send {
+pub trait CheckpointStore: Send + Sync {
     /// Replaces the chain's checkpoint in one durable step. With `complete`
     /// the pages are the whole state and all others are deleted; else they are
     /// those that changed (an empty page deletes its key).
