@@ -94,7 +94,8 @@ async fn supervise_until_ready(layout: &Layout) -> anyhow::Result<()> {
         }
         if Instant::now() > deadline {
             let name = waiting.map_or(SUPERVISOR, |state| state.name.as_str());
-            bail!("{name} is not ready: {}", status::last_line(&layout.log(name)));
+            let last_line = status::last_line(&layout.log(name));
+            bail!("{name} is not ready; `cluster down` stops what runs: {last_line}");
         }
         tokio::time::sleep(POLL).await;
     }
