@@ -110,6 +110,11 @@ impl ProcessRole {
             Self::Relay => "relay",
         }
     }
+
+    /// Whether it hosts replicas.
+    pub const fn is_node(self) -> bool {
+        matches!(self, Self::ShardNode | Self::HfAggregator)
+    }
 }
 
 /// One process of the cluster.

@@ -15,6 +15,10 @@ use nix::unistd::Pid;
 
 use super::layout::{Layout, Process};
 
+/// How far nodes stand back behind routers on the machine that they share, so
+/// that what is refused hears it at once (docs/PERFORMANCE.md).
+const NODE_NICENESS: &str = "5";
+
 /// The program of a role, beside the running `tributary`.
 ///
 /// # Errors
@@ -34,9 +38,19 @@ pub fn program(name: &str) -> anyhow::Result<PathBuf> {
 /// # Errors
 /// If the program or the log cannot be opened.
 pub fn start(layout: &Layout, process: &Process) -> anyhow::Result<Child> {
-    let mut command = Command::new(program(process.role.program())?);
+    let program = program(process.role.program())?;
+    let mut command =
+        if process.role.is_node() { yielding(&program) } else { Command::new(program) };
     command.arg("--config").arg(layout.config(&process.name));
     spawn(layout, &process.name, command)
+}
+
+/// A call of `program` that lets others go first (coreutils' `nice`, which
+/// becomes the program).
+fn yielding(program: &Path) -> Command {
+    let mut command = Command::new("nice");
+    command.args(["-n", NODE_NICENESS]).arg(program);
+    command
 }
 
 /// Starts `command` in a process group of its own and writes its pid file.
