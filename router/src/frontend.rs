@@ -6,21 +6,23 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
-use tributary_chain::batch::OwnerSignature;
-use tributary_chain::{Batch, Operation};
+use tributary_chain::Batch;
+use tributary_routing::RouteTable;
 use tributary_transport::{Handler, Identity, Role};
-use tributary_types::{ChainId, Hash, PaymentRecord};
+use tributary_types::{ChainId, Hash};
 use tributary_wire::query::Query;
 use tributary_wire::router::{Outcome, RouterError, RouterReply, RouterRequest};
 use tributary_wire::{decode, encode};
 
-use crate::admission::Admission;
+use crate::admission::{Admission, Entered};
 use crate::lane::Lane;
-use crate::metric;
+use crate::metric::{self, RequestKind, RequestMetrics};
 use crate::request::{Request, moved_by};
 use crate::routes::Routes;
 use crate::shape::{check_operations, check_payments};
+use crate::strand::Answer;
 
 /// How often one request is cut again by a later route table: once if one slot
 /// moves, more only if it moves again meanwhile.
@@ -41,7 +43,28 @@ pub struct FrontEndHandler {
     pub admission: Admission,
     /// Every chain.
     pub lanes: BTreeMap<ChainId, Lane>,
+    /// What is counted of requests.
+    pub metrics: RequestMetrics,
 }
+
+/// A decoded request.
+enum Begun {
+    /// Items to execute.
+    Items(Request),
+    /// Boxed because it is rare: see [`FrontEndHandler::request`].
+    Other(Box<Other>),
+}
+
+/// What executes no items, or not one by one.
+enum Other {
+    Hello,
+    Forward(Batch),
+    Query { chain: ChainId, query: Query },
+    Cluster,
+}
+
+/// Portions that their strands have: which items, and their answer.
+type UnderWay = Vec<(Vec<usize>, oneshot::Receiver<Answer>)>;
 
 impl FrontEndHandler {
     /// What the router still lacks to serve, one sentence for each chain.
@@ -51,60 +74,65 @@ impl FrontEndHandler {
         leaderless.map(|lane| format!("chain {} has no known leader", lane.chain().id())).collect()
     }
 
-    /// Answers a request that was let in.
-    async fn answer(&self, peer: &Identity, request: RouterRequest) -> RouterReply {
-        let (kind, begin) = (kind(&request), Instant::now());
-        metric::request(kind);
-        metric::requests_in_flight(self.admission.in_flight());
-        let reply = self.carry_out(peer, request).await.unwrap_or_else(failed);
-        metric::reply(kind, begin.elapsed());
-        reply
-    }
-
-    async fn carry_out(
+    /// Lets a request in and decodes it, or says at once how it ends.
+    fn receive(
         &self,
         peer: &Identity,
-        request: RouterRequest,
-    ) -> Result<RouterReply, RouterError> {
-        // What is rare is boxed, so that the task of a payment stays small.
-        match request {
-            RouterRequest::Hello => {
+        payload: &[u8],
+    ) -> Result<(Entered, RequestKind, Begun), Result<Vec<u8>, String>> {
+        let refused = |error| Ok(encode(&failed(error)));
+        let entered = self.admission.enter(peer, payload.len()).map_err(refused)?;
+        let request = decode(payload).map_err(|error| {
+            metric::refusal("undecodable", 1);
+            Err(error.to_string())
+        })?;
+        let kind = kind(&request);
+        self.metrics.begun(kind, self.admission.in_flight());
+        let begun = self.begin(peer, request).map_err(refused)?;
+        Ok((entered, kind, begun))
+    }
+
+    /// Checks and cuts what is to execute.
+    fn begin(&self, peer: &Identity, request: RouterRequest) -> Result<Begun, RouterError> {
+        let other = match request {
+            RouterRequest::Pay { payments, owner_signatures } => {
+                check_payments(&payments.0, &owner_signatures.0)?;
+                self.admission.take_quota(peer, payments.0.len())?;
+                let (records, signatures) = (payments.0, owner_signatures.0);
+                return Ok(
+                    self.cut(|routes| Request::payments(records, signatures, routes, self.strands))
+                );
+            }
+            RouterRequest::Operate(operations) => {
+                check_operations(&operations.0)?;
+                self.admission.take_quota(peer, operations.0.len())?;
+                let registry = self.registry_chain;
+                return Ok(self.cut(|routes| {
+                    Request::operations(operations.0, routes, registry, self.strands)
+                }));
+            }
+            RouterRequest::Hello => Other::Hello,
+            RouterRequest::Forward(batch) => Other::Forward(batch.0),
+            RouterRequest::Query { chain, query } => Other::Query { chain, query },
+            RouterRequest::Cluster => Other::Cluster,
+        };
+        Ok(Begun::Other(Box::new(other)))
+    }
+
+    fn cut(&self, cut: impl FnOnce(&RouteTable) -> Request) -> Begun {
+        let held = self.routes.held();
+        Begun::Items(cut(held.table()))
+    }
+
+    async fn answer(&self, peer: &Identity, other: Other) -> Result<RouterReply, RouterError> {
+        match other {
+            Other::Hello => {
                 Ok(RouterReply::Hello { cluster: self.cluster, routes: self.routes.held().proof() })
             }
-            RouterRequest::Pay { payments, owner_signatures } => {
-                self.pay(peer, &payments.0, &owner_signatures.0).await
-            }
-            RouterRequest::Operate(operations) => self.operate(peer, &operations.0).await,
-            RouterRequest::Forward(batch) => Box::pin(self.forward(peer, batch.0)).await,
-            RouterRequest::Query { chain, query } => Box::pin(self.query(chain, query)).await,
-            RouterRequest::Cluster => Ok(Box::pin(self.cluster_status()).await),
+            Other::Forward(batch) => self.forward(peer, batch).await,
+            Other::Query { chain, query } => self.query(chain, query).await,
+            Other::Cluster => Ok(self.cluster_status().await),
         }
-    }
-
-    async fn pay(
-        &self,
-        peer: &Identity,
-        payments: &[PaymentRecord],
-        signatures: &[OwnerSignature],
-    ) -> Result<RouterReply, RouterError> {
-        check_payments(payments, signatures)?;
-        self.admission.take_quota(peer, payments.len())?;
-        let held = self.routes.held();
-        let request = Request::payments(payments, signatures, held.table(), self.strands);
-        Ok(self.execute(request, held.table().version()).await)
-    }
-
-    async fn operate(
-        &self,
-        peer: &Identity,
-        operations: &[Operation],
-    ) -> Result<RouterReply, RouterError> {
-        check_operations(operations)?;
-        self.admission.take_quota(peer, operations.len())?;
-        let held = self.routes.held();
-        let request =
-            Request::operations(operations, held.table(), self.registry_chain, self.strands);
-        Ok(self.execute(request, held.table().version()).await)
     }
 
     async fn forward(&self, peer: &Identity, batch: Batch) -> Result<RouterReply, RouterError> {
@@ -122,29 +150,35 @@ impl FrontEndHandler {
         self.lane(chain)?.chain().read(query).await.map(RouterReply::Answer)
     }
 
-    /// Executes a request that was cut by the table of this version. What a
-    /// chain refuses because it goes by a later one is cut by that and sent
-    /// again, at most [`MOVES_FOLLOWED_MAX`] times.
-    async fn execute(&self, mut request: Request<'_>, mut version: u64) -> RouterReply {
-        self.send(&mut request).await;
+    /// Executes a request. What a chain refused because it goes by a later route
+    /// table is cut by that and sent again, at most [`MOVES_FOLLOWED_MAX`] times.
+    async fn execute(&self, request: &mut Request) {
+        self.send(request).await;
         for _ in 0..MOVES_FOLLOWED_MAX {
-            let Some(later) = request.moved_by().filter(|later| *later > version) else { break };
-            let held = self.routes.wait_for(later).await;
+            let Some(later) = request.moved_by() else { return };
+            let held = Box::pin(self.routes.wait_for(later)).await;
             let followed = request.follow(held.table());
             if followed == 0 {
-                break;
+                return;
             }
             metric::moves_followed(followed);
-            version = held.table().version();
-            self.send(&mut request).await;
+            Box::pin(self.send(request)).await;
         }
-        reply(request.finish())
     }
 
     /// Puts every portion into its strand first, then waits for them all.
-    async fn send(&self, request: &mut Request<'_>) {
-        let mut under_way = Vec::new();
-        for (strand, cut) in request.take_cuts() {
+    async fn send(&self, request: &mut Request) {
+        for (items, answer) in self.enqueue(request) {
+            let stopped = |_| Err(RouterError::OutcomeUnknown("the router is stopping".to_owned()));
+            request.answer(&items, answer.await.unwrap_or_else(stopped));
+        }
+    }
+
+    /// Puts every portion into its strand; what finds no place there is answered.
+    fn enqueue(&self, request: &mut Request) -> UnderWay {
+        let cuts = request.take_cuts();
+        let mut under_way = Vec::with_capacity(cuts.len());
+        for (strand, cut) in cuts {
             let queue = self.lanes.get(&strand.chain).and_then(|lane| lane.strand(strand.number));
             let enqueued = match queue {
                 Some(queue) => queue.enqueue(cut.portion),
@@ -155,11 +189,7 @@ impl FrontEndHandler {
                 Err(error) => request.answer(&cut.items, Err(error)),
             }
         }
-        for (items, answer) in under_way {
-            let stopped = || RouterError::OutcomeUnknown("the router is stopping".to_owned());
-            let answer = answer.await.unwrap_or_else(|_| Err(stopped()));
-            request.answer(&items, answer);
-        }
+        under_way
     }
 
     async fn cluster_status(&self) -> RouterReply {
@@ -193,21 +223,29 @@ impl Handler for FrontEndHandler {
         }
     }
 
+    /// What lives across a wait is kept small, as there is one for each payment
+    /// under way, and together they are more than a processor's caches hold.
     async fn request(
         self: Arc<Self>,
         peer: Arc<Identity>,
         payload: Bytes,
     ) -> Result<Vec<u8>, String> {
-        let entered = match self.admission.enter(&peer, payload.len()) {
-            Ok(entered) => entered,
-            Err(error) => return Ok(encode(&failed(error))),
+        let begin = Instant::now();
+        let (entered, kind, begun) = match self.receive(&peer, &payload) {
+            Ok(received) => received,
+            Err(end) => return end,
         };
-        let request = decode(&payload).map_err(|error| {
-            metric::refusal("undecodable", 1);
-            error.to_string()
-        })?;
         drop(payload);
-        let reply = self.answer(&peer, request).await;
+        let reply = match begun {
+            Begun::Items(mut request) => {
+                self.execute(&mut request).await;
+                reply(request.finish())
+            }
+            Begun::Other(other) => {
+                Box::pin(self.answer(&peer, *other)).await.unwrap_or_else(failed)
+            }
+        };
+        self.metrics.replied(kind, begin.elapsed());
         drop(entered);
         Ok(encode(&reply))
     }
@@ -241,13 +279,13 @@ fn reply(results: Vec<Result<Outcome, RouterError>>) -> RouterReply {
     RouterReply::Outcomes(results)
 }
 
-const fn kind(request: &RouterRequest) -> &'static str {
+const fn kind(request: &RouterRequest) -> RequestKind {
     match request {
-        RouterRequest::Hello => "hello",
-        RouterRequest::Pay { .. } => "pay",
-        RouterRequest::Operate(_) => "operate",
-        RouterRequest::Forward(_) => "forward",
-        RouterRequest::Query { .. } => "query",
-        RouterRequest::Cluster => "cluster",
+        RouterRequest::Hello => RequestKind::Hello,
+        RouterRequest::Pay { .. } => RequestKind::Pay,
+        RouterRequest::Operate(_) => RequestKind::Operate,
+        RouterRequest::Forward(_) => RequestKind::Forward,
+        RouterRequest::Query { .. } => RequestKind::Query,
+        RouterRequest::Cluster => RequestKind::Cluster,
     }
 }

@@ -29,7 +29,8 @@ impl Lane {
         limits: &Limits,
     ) -> (Self, Vec<StrandTask>) {
         let items_max = limits.queue_payments_max;
-        let strand = |_| Strand::new(Arc::clone(&chain), Arc::clone(signer), items_max);
+        let strand =
+            |number| Strand::new(Arc::clone(&chain), number, Arc::clone(signer), items_max);
         let (strands, tasks) = (0..limits.strands_per_chain.get()).map(strand).unzip();
         let forward_room = Semaphore::new(items_max as usize);
         (Self { chain, strands, forward_room }, tasks)

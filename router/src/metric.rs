@@ -13,24 +13,70 @@
 //! | `router_routes_refreshes_total{result}` | times that the HF chain was asked for the route table |
 //! | `router_routes_version` | version of the proved route table |
 //! | `router_leader_changes_total{chain}` | times that another leader, or none, was found |
-//! | `router_queue_items{chain}` | items waiting and under way, when last something was queued |
+//! | `router_queue_items{chain,strand}` | items waiting and under way |
 //! | `router_requests_in_flight` | requests being worked on |
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use metrics::{counter, gauge, histogram};
+use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use tributary_types::ChainId;
 use tributary_wire::router::RouterError;
 
-/// A request arrived.
-pub fn request(kind: &'static str) {
-    counter!("router_requests_total", "kind" => kind).increment(1);
+/// What a front-end may ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RequestKind {
+    /// Who the router is.
+    Hello,
+    /// Payments.
+    Pay,
+    /// Operations.
+    Operate,
+    /// A batch that was signed elsewhere.
+    Forward,
+    /// A read.
+    Query,
+    /// The state of all replicas.
+    Cluster,
 }
 
-/// A request was answered.
-pub fn reply(kind: &'static str, took: Duration) {
-    histogram!("router_request_seconds", "kind" => kind).record(took);
+/// Their labels, in order.
+const KINDS: [&str; 6] = ["hello", "pay", "operate", "forward", "query", "cluster"];
+
+/// What is counted of each request, found once and not for each.
+#[derive(Debug)]
+pub struct RequestMetrics {
+    by_kind: [(Counter, Histogram); KINDS.len()],
+    in_flight: Gauge,
+}
+
+impl RequestMetrics {
+    /// Registers them.
+    #[must_use]
+    pub fn new() -> Self {
+        let of_kind = |kind| {
+            let count = counter!("router_requests_total", "kind" => kind);
+            (count, histogram!("router_request_seconds", "kind" => kind))
+        };
+        Self { by_kind: KINDS.map(of_kind), in_flight: gauge!("router_requests_in_flight") }
+    }
+
+    /// A request was let in; so many are.
+    pub fn begun(&self, kind: RequestKind, in_flight: usize) {
+        self.by_kind[kind as usize].0.increment(1);
+        set(&self.in_flight, in_flight);
+    }
+
+    /// A request was answered.
+    pub fn replied(&self, kind: RequestKind, took: Duration) {
+        self.by_kind[kind as usize].1.record(took);
+    }
+}
+
+impl Default for RequestMetrics {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 /// Requests or items were refused.
@@ -91,15 +137,14 @@ pub fn leader_changed(chain: ChainId) {
     counter!("router_leader_changes_total", "chain" => label(chain)).increment(1);
 }
 
-/// What a chain's strands hold.
-pub fn queue(chain: ChainId, items: usize) {
-    let items = u32::try_from(items).unwrap_or(u32::MAX);
-    gauge!("router_queue_items", "chain" => label(chain)).set(items);
+/// What a strand holds.
+pub fn queue(chain: ChainId, strand: u8) -> Gauge {
+    gauge!("router_queue_items", "chain" => label(chain), "strand" => strand.to_string())
 }
 
-/// Requests being worked on.
-pub fn requests_in_flight(count: usize) {
-    gauge!("router_requests_in_flight").set(u32::try_from(count).unwrap_or(u32::MAX));
+/// Sets a gauge to a count.
+pub fn set(gauge: &Gauge, count: usize) {
+    gauge.set(u32::try_from(count).unwrap_or(u32::MAX));
 }
 
 fn label(chain: ChainId) -> String {

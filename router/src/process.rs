@@ -29,6 +29,7 @@ use crate::chain::{Chain, Replica};
 use crate::frontend::FrontEndHandler;
 use crate::lane::Lane;
 use crate::leader;
+use crate::metric::RequestMetrics;
 use crate::routes::{self, Routes};
 use crate::settings::Limits;
 use crate::strand::{Signer, StrandTask};
@@ -122,6 +123,7 @@ impl Router {
             strands: limits.strands_per_chain,
             admission: Admission::new(institution, &limits, strands),
             lanes,
+            metrics: RequestMetrics::new(),
         });
         let listener = Listener::bind(listen, &credentials, Arc::clone(&handler))?;
         let address = listener.local_addr().map_err(StartError::Address)?;

@@ -5,7 +5,6 @@
 //! payer: a portion executes in one block, under one table, so the items of a
 //! payer in it are refused as `moved` together.
 
-use std::collections::BTreeMap;
 use std::num::NonZero;
 
 use tributary_chain::Operation;
@@ -17,51 +16,61 @@ use tributary_wire::router::{Outcome, RouterError};
 use crate::portion::{Cut, StrandId, item_number};
 use crate::shape::{place_operation, place_payment, subject};
 
+/// Strands that requests most often have portions for.
+const CUTS_USUAL: usize = 4;
+
 /// What a front-end wants executed.
-#[derive(Debug, Clone, Copy)]
-enum Items<'a> {
-    Payments { records: &'a [PaymentRecord], signatures: &'a [OwnerSignature] },
-    Operations { operations: &'a [Operation], registry_chain: ChainId },
+#[derive(Debug)]
+enum Items {
+    Payments { records: Vec<PaymentRecord>, signatures: Vec<OwnerSignature> },
+    Operations { operations: Vec<Operation>, registry_chain: ChainId },
 }
 
 /// A request: its portions, and a result for each item once it is known.
 #[derive(Debug)]
-pub struct Request<'a> {
-    items: Items<'a>,
+pub struct Request {
+    items: Items,
     /// That each chain has.
     strands: NonZero<u8>,
-    cuts: BTreeMap<StrandId, Cut>,
+    /// Items that a strand most often gets.
+    share: usize,
+    /// Of the route table that it was cut by last.
+    version: u64,
+    /// Ascending by strand. Most requests have few, and many have one item: a
+    /// tree would take a kilobyte for it.
+    cuts: Vec<(StrandId, Cut)>,
     results: Vec<Option<Result<Outcome, RouterError>>>,
 }
 
-impl<'a> Request<'a> {
+impl Request {
     /// Cuts payments; malformed ones get their result at once. The lists have
     /// passed [`crate::shape::check_payments`].
     #[must_use]
     pub fn payments(
-        records: &'a [PaymentRecord],
-        signatures: &'a [OwnerSignature],
+        records: Vec<PaymentRecord>,
+        signatures: Vec<OwnerSignature>,
         routes: &RouteTable,
         strands: NonZero<u8>,
     ) -> Self {
-        Self::cut(Items::Payments { records, signatures }, records.len(), routes, strands)
+        let count = records.len();
+        Self::cut(Items::Payments { records, signatures }, count, routes, strands)
     }
 
     /// Cuts operations; malformed ones get their result at once.
     #[must_use]
     pub fn operations(
-        operations: &'a [Operation],
+        operations: Vec<Operation>,
         routes: &RouteTable,
         registry_chain: ChainId,
         strands: NonZero<u8>,
     ) -> Self {
-        let items = Items::Operations { operations, registry_chain };
-        Self::cut(items, operations.len(), routes, strands)
+        let count = operations.len();
+        Self::cut(Items::Operations { operations, registry_chain }, count, routes, strands)
     }
 
-    /// The portions to send now, by strand.
+    /// The portions to send now, ascending by strand.
     #[must_use]
-    pub fn take_cuts(&mut self) -> BTreeMap<StrandId, Cut> {
+    pub fn take_cuts(&mut self) -> Vec<(StrandId, Cut)> {
         std::mem::take(&mut self.cuts)
     }
 
@@ -82,16 +91,18 @@ impl<'a> Request<'a> {
     }
 
     /// The latest version that chains went by when they refused items as
-    /// `moved`; `None` if there are no such items.
+    /// `moved`; `None` if there are no such items, or the request was cut by it.
     #[must_use]
     pub fn moved_by(&self) -> Option<u64> {
-        self.results.iter().flatten().flatten().filter_map(moved_by).max()
+        let versions = self.results.iter().flatten().flatten().filter_map(moved_by);
+        versions.max().filter(|later| *later > self.version)
     }
 
     /// Cuts again what was refused as `moved` and has its place on another
     /// chain by `routes`. Until it is answered again, its result stays.
     /// Returns how many items that are.
     pub fn follow(&mut self, routes: &RouteTable) -> usize {
+        self.version = routes.version();
         let mut followed = 0;
         for index in 0..self.results.len() {
             let Some(Ok(outcome)) = &self.results[index] else { continue };
@@ -112,11 +123,13 @@ impl<'a> Request<'a> {
         self.results.into_iter().map(|result| result.unwrap_or_else(unknown)).collect()
     }
 
-    fn cut(items: Items<'a>, count: usize, routes: &RouteTable, strands: NonZero<u8>) -> Self {
-        let (cuts, results) = (BTreeMap::new(), vec![None; count]);
-        let mut request = Self { items, strands, cuts, results };
+    fn cut(items: Items, count: usize, routes: &RouteTable, strands: NonZero<u8>) -> Self {
+        let cuts = Vec::with_capacity(count.min(CUTS_USUAL));
+        let share = usual_share(count, routes, strands);
+        let (version, results) = (routes.version(), vec![None; count]);
+        let mut request = Self { items, strands, share, version, cuts, results };
         for index in 0..count {
-            match items.strand(index, routes, strands) {
+            match request.items.strand(index, routes, strands) {
                 Ok(strand) => request.add(strand, index),
                 Err(error) => request.results[index] = Some(Err(error)),
             }
@@ -126,9 +139,16 @@ impl<'a> Request<'a> {
 
     /// Puts an item behind those that its strand has.
     fn add(&mut self, strand: StrandId, index: usize) {
-        let Cut { portion, items } = self.cuts.entry(strand).or_default();
+        let place = match self.cuts.binary_search_by_key(&strand, |(known, _)| *known) {
+            Ok(place) => place,
+            Err(place) => {
+                self.cuts.insert(place, (strand, self.empty_cut()));
+                place
+            }
+        };
+        let Cut { portion, items } = &mut self.cuts[place].1;
         items.push(index);
-        match self.items {
+        match &self.items {
             Items::Payments { records, signatures } => {
                 let own = signatures.binary_search_by_key(&index, |own| own.payment as usize);
                 if let Ok(own) = own {
@@ -143,12 +163,22 @@ impl<'a> Request<'a> {
             }
         }
     }
+
+    fn empty_cut(&self) -> Cut {
+        let mut cut = Cut::default();
+        cut.items.reserve_exact(self.share);
+        match &self.items {
+            Items::Payments { .. } => cut.portion.payments.reserve_exact(self.share),
+            Items::Operations { .. } => cut.portion.operations.reserve_exact(self.share),
+        }
+        cut
+    }
 }
 
-impl Items<'_> {
+impl Items {
     /// Where an item goes by a table.
     fn strand(
-        self,
+        &self,
         index: usize,
         routes: &RouteTable,
         strands: NonZero<u8>,
@@ -160,7 +190,7 @@ impl Items<'_> {
             }
             Self::Operations { operations, registry_chain } => {
                 let operation = &operations[index];
-                let chain = place_operation(operation, routes, registry_chain)?;
+                let chain = place_operation(operation, routes, *registry_chain)?;
                 Ok(match subject(&operation.action) {
                     Some((account, _)) => StrandId::of(chain, account, strands),
                     None => StrandId { chain, number: 0 },
@@ -168,6 +198,13 @@ impl Items<'_> {
             }
         }
     }
+}
+
+/// Items that a strand gets of so many that are spread evenly, and a little more:
+/// what is spread by chance seldom gets more than that.
+fn usual_share(count: usize, routes: &RouteTable, strands: NonZero<u8>) -> usize {
+    let share = count.div_ceil(routes.user_ranges().len().max(1) * usize::from(strands.get()));
+    share + share / 16
 }
 
 /// The version of the route table by which a chain refused an item as `moved`.
@@ -228,7 +265,7 @@ mod tests {
         let merchant = account(AccountClass::Hf, "a", 0);
         let check = |debit, credit, chain| {
             let records = [record(debit, credit)];
-            let request = Request::payments(&records, &[], &routes(), TWO);
+            let request = Request::payments(records.to_vec(), vec![], &routes(), TWO);
             assert_eq!(chains(&request), [(chain, vec![0])]);
         };
         check(near, merchant, 1);
@@ -244,7 +281,7 @@ mod tests {
         let payee = account(AccountClass::Hf, "m", 0);
         let records: Vec<_> =
             (0..64).map(|n| record(if n % 3 == 0 { one } else { other }, payee)).collect();
-        let request = Request::payments(&records, &[], &routes(), TWO);
+        let request = Request::payments(records.to_vec(), vec![], &routes(), TWO);
         for payer in [one, other] {
             let wanted: Vec<_> =
                 (0..64).filter(|n| records[*n].parse().unwrap().debit == payer).collect();
@@ -252,7 +289,7 @@ mod tests {
                 let own = cut.items.iter().filter(|n| wanted.contains(n)).copied();
                 own.collect::<Vec<_>>() == wanted
             };
-            assert_eq!(request.cuts.values().filter(|cut| holds(cut)).count(), 1);
+            assert_eq!(request.cuts.iter().filter(|(_, cut)| holds(cut)).count(), 1);
         }
     }
 
@@ -266,14 +303,14 @@ mod tests {
             signature: Signature::from_bytes([u8::try_from(payment).unwrap(); 64]),
         };
         let signatures = [signature(1), signature(2)];
-        let request = Request::payments(&records, &signatures, &routes(), TWO);
-        for cut in request.cuts.values() {
+        let request = Request::payments(records.to_vec(), signatures.to_vec(), &routes(), TWO);
+        for (_, cut) in &request.cuts {
             for own in &cut.portion.owner_signatures {
                 let item = cut.items[own.payment as usize];
                 assert_eq!(own.signature, signature(u32::try_from(item).unwrap()).signature);
             }
         }
-        let kept = request.cuts.values().map(|cut| cut.portion.owner_signatures.len());
+        let kept = request.cuts.iter().map(|(_, cut)| cut.portion.owner_signatures.len());
         assert_eq!(kept.sum::<usize>(), 2);
     }
 
@@ -285,7 +322,7 @@ mod tests {
         bad[6] = 0x40;
         let bad: PaymentRecord = tributary_types::codec::decode_exact(&bad).unwrap();
         let records = [bad, record(user("a", 0), payee), record(user("a", 0), control)];
-        let request = Request::payments(&records, &[], &routes(), TWO);
+        let request = Request::payments(records.to_vec(), vec![], &routes(), TWO);
         assert_eq!(chains(&request), [(1, vec![1])]);
         let results = request.finish();
         let field = |index: usize| match &results[index] {
@@ -310,7 +347,7 @@ mod tests {
         let actions = [open(user("a", Slot::COUNT - 1)), close(merchant), open(merchant)];
         let operations =
             actions.map(|action| Operation { id: PaymentId::new(TimeMs::new(1), [1; 10]), action });
-        let request = Request::operations(&operations, &routes(), HF_CHAIN, TWO);
+        let request = Request::operations(operations.to_vec(), &routes(), HF_CHAIN, TWO);
         assert_eq!(chains(&request), [(2, vec![0]), (HF_CHAIN.get(), vec![1])]);
         let malformed = &request.finish()[2];
         assert!(
@@ -334,9 +371,9 @@ mod tests {
                 .map(|(debit, credit)| record(debit, credit));
         let signature = Signature::from_bytes([1; 64]);
         let signatures = [OwnerSignature { payment: 4, signature }];
-        let mut request = Request::payments(&records, &signatures, &routes(), TWO);
+        let mut request = Request::payments(records.to_vec(), signatures.to_vec(), &routes(), TWO);
         assert_eq!(request.moved_by(), None);
-        for cut in request.take_cuts().into_values() {
+        for (_, cut) in request.take_cuts() {
             let codes = cut.items.iter().map(|item| match item {
                 0 => outcome(1, OutcomeCode::Committed, 7),
                 3 => outcome(1, OutcomeCode::Expired, 8),
@@ -357,9 +394,10 @@ mod tests {
         let cuts = request.take_cuts();
         let items: Vec<_> = cuts.iter().map(|(strand, cut)| (strand.chain, &cut.items)).collect();
         assert_eq!(items, [(chains[1], &vec![1, 4])]);
-        let portion = &cuts.values().next().unwrap().portion;
+        let portion = &cuts[0].1.portion;
         assert_eq!(portion.owner_signatures, [OwnerSignature { payment: 1, signature }]);
         request.answer(&[1, 4], Err(RouterError::Overloaded { retry_after_ms: 1 }));
+        assert_eq!(request.moved_by(), None, "it was cut by the table that the chain goes by");
         let results = request.finish();
         assert_eq!(results[2], Ok(outcome(1, OutcomeCode::Moved, 2)));
         assert_eq!(results[4], Err(RouterError::Overloaded { retry_after_ms: 1 }));

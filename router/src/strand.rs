@@ -12,6 +12,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use metrics::Gauge;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 use tributary_chain::Batch;
@@ -20,6 +21,7 @@ use tributary_types::{Hash, InstitutionId, SigningKey};
 use tributary_wire::router::{Outcome, RouterError};
 
 use crate::chain::Chain;
+use crate::metric;
 use crate::portion::{Portion, item_number};
 
 /// What a front-end is told to wait, in ms, when a queue is full: about what
@@ -47,15 +49,29 @@ pub struct Signer {
 #[derive(Debug)]
 pub struct Strand {
     queue: mpsc::Sender<Waiting>,
-    room: Arc<Semaphore>,
-    items_max: usize,
+    room: Room,
 }
 
 /// The receiving end; [`StrandTask::run`] drives it.
 pub struct StrandTask {
     queue: mpsc::Receiver<Waiting>,
+    room: Room,
     chain: Arc<Chain>,
     signer: Arc<Signer>,
+    items: Gauge,
+}
+
+/// For payments and operations in the queue and under way.
+#[derive(Debug, Clone)]
+struct Room {
+    free: Arc<Semaphore>,
+    items_max: usize,
+}
+
+impl Room {
+    fn taken(&self) -> usize {
+        self.items_max.saturating_sub(self.free.available_permits())
+    }
 }
 
 /// A portion that waits for its batch, or is under way in it.
@@ -70,12 +86,19 @@ impl Strand {
     /// A strand that holds at most `items_max` payments and operations,
     /// waiting and under way, and the task that serves it.
     #[must_use]
-    pub fn new(chain: Arc<Chain>, signer: Arc<Signer>, items_max: u32) -> (Self, StrandTask) {
+    pub fn new(
+        chain: Arc<Chain>,
+        number: u8,
+        signer: Arc<Signer>,
+        items_max: u32,
+    ) -> (Self, StrandTask) {
         let items_max = items_max as usize;
         // No portion is empty, so the room bounds the queue's length too.
         let (sender, queue) = mpsc::channel(items_max);
-        let room = Arc::new(Semaphore::new(items_max));
-        (Self { queue: sender, room, items_max }, StrandTask { queue, chain, signer })
+        let room = Room { free: Arc::new(Semaphore::new(items_max)), items_max };
+        let items = metric::queue(chain.id(), number);
+        let task = StrandTask { queue, room: room.clone(), chain, signer, items };
+        (Self { queue: sender, room }, task)
     }
 
     /// Puts a portion into the queue; its answer comes through the receiver.
@@ -86,7 +109,7 @@ impl Strand {
         let overloaded = || RouterError::Overloaded { retry_after_ms: OVERLOADED_RETRY_MS };
         let items = u32::try_from(portion.item_count()).map_err(|_| overloaded())?;
         let room =
-            Arc::clone(&self.room).try_acquire_many_owned(items).map_err(|_| overloaded())?;
+            Arc::clone(&self.room.free).try_acquire_many_owned(items).map_err(|_| overloaded())?;
         let (sender, receiver) = oneshot::channel();
         let waiting = Waiting { portion, answer: sender, room };
         self.queue.try_send(waiting).map_err(|_| overloaded())?;
@@ -96,7 +119,7 @@ impl Strand {
     /// Payments and operations in the queue and under way.
     #[must_use]
     pub fn items(&self) -> usize {
-        self.items_max.saturating_sub(self.room.available_permits())
+        self.room.taken()
     }
 }
 
@@ -113,7 +136,9 @@ impl StrandTask {
             gathered.join(first);
             left_over = self.gather(&mut gathered, rest_end).await;
             let (begin, callers) = (Instant::now(), gathered.members.len());
+            metric::set(&self.items, self.room.taken());
             gathered.send(&self.chain, &self.signer).await;
+            metric::set(&self.items, self.room.taken());
             rest_end = Instant::now() + rest(callers, begin.elapsed());
         }
     }
@@ -240,7 +265,7 @@ mod tests {
         let institution = InstitutionId::new(1);
         let key = SigningKey::from_seed([7; 32]);
         let signer = Arc::new(Signer { cluster: Hash::ZERO, institution, key });
-        Strand::new(chain, signer, ITEMS_MAX)
+        Strand::new(chain, 0, signer, ITEMS_MAX)
     }
 
     fn portion(payments: usize) -> Portion {

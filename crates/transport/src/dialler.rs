@@ -144,28 +144,29 @@ impl Dialler {
         // The receivers are gone only when the link is; then it ends below.
         sessions.send_replace(Some(Arc::clone(&session)));
         let mut messages_written = pin!(write_frames(message_queue, message_stream, stats));
-        let held = tokio::select! {
-            () = write_frames(request_queue, request_stream, stats) => Some(()),
-            () = &mut messages_written => Some(()),
-            () = session.read_replies(replies, stats) => Some(()),
-            _ = connection.closed() => Some(()),
-            () = port_closes(probe, || connection.stats().udp_rx.datagrams) => {
-                self.note_the_end();
-                Some(())
-            }
-            () = sessions.closed() => None,
+        let end = tokio::select! {
+            () = write_frames(request_queue, request_stream, stats) => End::Broken,
+            () = &mut messages_written => End::Broken,
+            () = session.read_replies(replies, stats) => End::Broken,
+            _ = connection.closed() => End::Broken,
+            () = port_closes(probe, || connection.stats().udp_rx.datagrams) => End::PortClosed,
+            () = sessions.closed() => End::Unused,
         };
-        // Streams end with their connection: any of them may have been seen first.
-        self.note_reason(connection.close_reason().as_ref());
+        match end {
+            End::PortClosed => self.note_the_end(),
+            // Streams end with their connection: any of them may have been seen first.
+            End::Broken | End::Unused => self.note_reason(connection.close_reason().as_ref()),
+        }
         sessions.send_replace(None);
         session.lock().take();
         drop(session);
-        if held.is_none() {
+        let is_wanted = !matches!(end, End::Unused);
+        if !is_wanted {
             // Nobody puts anything behind the last message: let that arrive.
             drop(timeout(ACKNOWLEDGE_WAIT, messages_written).await);
         }
         connection.close(CloseCode::Done.code(), b"link closed");
-        held
+        is_wanted.then_some(())
     }
 
     /// None where the system gives no socket; then silence alone tells.
@@ -197,6 +198,16 @@ impl Dialler {
     fn count_the_end(&self) {
         self.ends_found.send_modify(|count| *count += 1);
     }
+}
+
+/// How a connection ended that was held.
+enum End {
+    /// It broke, or the peer closed it.
+    Broken,
+    /// The peer's process has ended.
+    PortClosed,
+    /// Nobody holds the link any more.
+    Unused,
 }
 
 async fn port_closes(probe: Option<&Probe>, received: impl Fn() -> u64) {

@@ -203,7 +203,7 @@ impl PeerLink {
             }
             None => return Err(RequestError::NotConnected(self.address)),
         }
-        let _forget = Forget { session: &session, number };
+        let mut forget = Forget { session: &session, number, answered: false };
         let frame = Frame { kind: FrameKind::Request, number, payload };
         match session.requests.try_send(frame) {
             Ok(()) => {}
@@ -213,7 +213,9 @@ impl PeerLink {
             }
             Err(NotQueued::Closed) => return Err(RequestError::NotConnected(self.address)),
         }
-        match reply.await {
+        let reply = reply.await;
+        forget.answered = reply.is_ok();
+        match reply {
             Ok(frame) if frame.kind == FrameKind::Reply => Ok(frame.payload),
             Ok(frame) => {
                 Err(RequestError::Refused(String::from_utf8_lossy(&frame.payload).into_owned()))
@@ -260,6 +262,15 @@ impl PeerLink {
     }
 
     async fn connected(&self) -> Result<Arc<Session>, RequestError> {
+        // Most often there is one: then neither timer nor subscription is needed.
+        let session = self.session.borrow().clone();
+        match session {
+            Some(session) => Ok(session),
+            None => Box::pin(self.wait_for_connection()).await,
+        }
+    }
+
+    async fn wait_for_connection(&self) -> Result<Arc<Session>, RequestError> {
         let mut session = self.session.clone();
         let found = timeout(CONNECT_WAIT, session.wait_for(Option::is_some)).await;
         match found {
@@ -273,10 +284,15 @@ impl PeerLink {
 struct Forget<'a> {
     session: &'a Session,
     number: u64,
+    /// Who answers takes the request off the table.
+    answered: bool,
 }
 
 impl Drop for Forget<'_> {
     fn drop(&mut self) {
+        if self.answered {
+            return;
+        }
         if let Some(pending) = self.session.lock().as_mut() {
             pending.remove(&self.number);
         }

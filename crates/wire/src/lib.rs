@@ -24,6 +24,9 @@ use thiserror::Error;
 /// Most bytes of one request or reply; transports enforce it per frame.
 pub const MESSAGE_BYTES_MAX: usize = 8 << 20;
 
+/// What most messages fit into: a payment, or an answer to one.
+const MESSAGE_BYTES_USUAL: usize = 256;
+
 /// A message that does not decode.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("malformed message: {0}")]
@@ -32,7 +35,8 @@ pub struct WireError(String);
 /// The bytes of a message.
 #[must_use]
 pub fn encode<T: Serialize>(message: &T) -> Vec<u8> {
-    postcard::to_stdvec(message).expect("messages have no unserialisable parts")
+    let bytes = Vec::with_capacity(MESSAGE_BYTES_USUAL);
+    postcard::to_extend(message, bytes).expect("messages have no unserialisable parts")
 }
 
 /// Reads a message that fills `bytes`; it may borrow from them.

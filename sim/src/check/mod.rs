@@ -4,6 +4,28 @@
 //! The first violation ends a run. Checkers see what the machines do, not what
 //! they say: blocks as they are executed, bytes as they are sent, disks as they
 //! are.
+//!
+//! | checker | promise |
+//! | --- | --- |
+//! | agreement | replicas execute equal headers at every height; block time never goes back |
+//! | time | no single wrong clock drags block time into the future |
+//! | certificates | a certificate is of a header that was executed, by a quorum of the set |
+//! | once | an id moves money at most once; a replay tells the first outcome |
+//! | channels | messages arrive once each, in order, all of them, as they were sent |
+//! | conservation | books balance on each chain after each block, and over all chains |
+//! | balances | no account is negative but issuers and control accounts |
+//! | state | every invariant of a state holds after each block, its hashes now and then |
+//! | model | every outcome and every total is what the reference model says |
+//! | acknowledged | what was acknowledged is durable on a quorum and never changes |
+//! | concluded | what a front-end takes for the end of its order is what the chain decided |
+//! | durability | no vote or append is promised before it is durable |
+//! | proofs | every row of a certified state has a proof that holds for that header only |
+//! | encoding | what a replica says to its peers decodes |
+//! | replies | every request gets at most one answer, of its own kind |
+//! | reads | a read sees all that was acknowledged before it |
+//! | bounds | queues, logs and outboxes stay within their named limits |
+//! | restart | a process starts again from whatever a crash left; damage is noticed |
+//! | liveness | after the faults all is decided, settled, received and equal, and time moves on |
 
 mod acknowledged;
 mod agreement;
@@ -39,28 +61,6 @@ use crate::scenario::Scenario;
 
 pub use acknowledged::Told;
 pub use liveness::{Surroundings, under_way, unfinished};
-
-/// Every promise that is checked, with where it is made.
-pub const CHECKERS: [(&str, &str); 18] = [
-    ("agreement", "replicas execute equal headers at every height; block time never goes back"),
-    ("time", "no single wrong clock drags block time into the future"),
-    ("certificates", "a certificate is of a header that was executed, by a quorum of the set"),
-    ("once", "an id moves money at most once; a replay tells the first outcome"),
-    ("channels", "messages arrive once each, in order, all of them, as they were sent"),
-    ("conservation", "books balance on each chain after each block, and over all chains"),
-    ("balances", "no account is negative but issuers and control accounts"),
-    ("state", "every invariant of a state holds after each block, its hashes now and then"),
-    ("model", "every outcome and every total is what the reference model says"),
-    ("acknowledged", "what was acknowledged is durable on a quorum and never changes"),
-    ("concluded", "what a front-end takes for the end of its order is what the chain decided"),
-    ("durability", "no vote or append is promised before it is durable"),
-    ("proofs", "every row of a certified state has a proof that holds for that header only"),
-    ("replies", "every request gets at most one answer, of its own kind"),
-    ("reads", "a read sees all that was acknowledged before it"),
-    ("bounds", "queues, logs and outboxes stay within their named limits"),
-    ("restart", "a process starts again from whatever a crash left; damage is noticed"),
-    ("liveness", "after the faults all is decided, settled, received and equal, and time moves on"),
-];
 
 /// Runs in which whole states are looked at after every block.
 const THOROUGH: Chance = Chance::percent(10);
