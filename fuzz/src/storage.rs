@@ -5,10 +5,12 @@
 //! The storage crate cannot be built for fuzzing (RocksDB); these are its own
 //! sources.
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use directory::HeldDirectory;
 use mark::{Position, Queue, SyncedMark};
+use page_table::{PagePlace, PageTable};
 use tributary_chain::{Certificate, Header};
 use tributary_ledger::page::PageKey;
 use tributary_replica::store::StorageFault;
@@ -20,19 +22,23 @@ use crate::folder::{file, place, told};
 use crate::samples::{HF, WORLD};
 
 #[path = "../../crates/storage/src/directory.rs"]
+#[expect(dead_code, reason = "an upgrade uses the rest")]
 mod directory;
 #[path = "../../crates/storage/src/keys.rs"]
 #[expect(dead_code, reason = "the database uses the rest")]
 mod keys;
 #[path = "../../crates/storage/src/log/mark.rs"]
 mod mark;
+#[path = "../../crates/storage/src/page_table.rs"]
+#[expect(dead_code, reason = "checkpoints use the rest")]
+mod page_table;
 #[path = "../../crates/storage/src/values.rs"]
 pub(crate) mod values;
 
 /// Bytes of the mark; more are ignored.
 const MARK_BYTES: usize = 44;
-/// The format of the samples.
-const FORMAT: u32 = 1;
+/// Formats that are read.
+const FORMATS: RangeInclusive<u32> = 1..=2;
 
 /// A key, and what is stored under it: whatever its checksum covers decodes
 /// to the one value that it encodes.
@@ -69,7 +75,7 @@ fn key_of_a_page(key: &[u8]) {
 
 /// Every decoder of values sees the same bytes.
 fn any_value(value: &[u8]) {
-    one_encoding::<CheckpointRecord>(value);
+    one_encoding::<(CheckpointRecord, PageTable)>(value);
     one_encoding::<(Header, Certificate)>(value);
     if let Ok((body, outcomes)) = values::parts(value) {
         let mut again = Vec::new();
@@ -83,17 +89,19 @@ pub(crate) fn stored_values() -> Vec<Vec<u8>> {
     let header = &executed.header;
     let key = keys::height_key(*chain, header.height);
     let page = PageKey { section: 2, number: 7 };
-    let page = [&keys::page_key(HF, page)[..], &[0; 3]].concat();
+    let bare = [&keys::page_key(HF, page)[..], &[0; 3]].concat();
     let record = CheckpointRecord { index: 9, term: 2, header: header.clone() };
+    let place = PagePlace { key: page, sequence: 4, offset: 9, length: 80, checksum: 5 };
+    let table = PageTable { sequence: 5, pages: vec![place; 2] };
     let certified = (header.clone(), WORLD.certificate(header)).to_bytes();
     let mut block = Vec::new();
     values::put_parts(&body.to_bytes(), &executed.outcomes.to_bytes(), &mut block);
-    let plain = [record.to_bytes(), certified, block];
+    let plain = [(record, table).to_bytes(), certified, block];
     let sealed = plain.iter().map(|value| {
         let stored = values::seal(&key, |out| out.extend_from_slice(value));
         [&key[..], &stored].concat()
     });
-    let bare = plain.iter().map(|value| [&page[..], value].concat());
+    let bare = plain.iter().map(|value| [&bare[..], value].concat());
     sealed.chain(bare).collect()
 }
 
@@ -166,32 +174,33 @@ pub(crate) fn format_file(bytes: &[u8]) {
     std::fs::create_dir_all(&directory).expect("a folder can be made");
     let path = directory.join("format");
     std::fs::write(&path, bytes).expect("a small file can be written");
-    let right = format!("{FORMAT}\n").into_bytes();
-    match HeldDirectory::hold(&directory, FORMAT) {
+    let right = FORMATS.map(|format| format!("{format}\n").into_bytes());
+    let right: Vec<_> = right.collect();
+    match HeldDirectory::hold(&directory, FORMATS) {
         Ok(held) => {
-            assert!(bytes == right, "another format is taken");
+            assert!(bytes == format!("{}\n", held.format()).as_bytes(), "another format is taken");
             assert_eq!(held.path(), directory);
-            let second = HeldDirectory::hold(&directory, FORMAT);
+            let second = HeldDirectory::hold(&directory, FORMATS);
             assert!(matches!(second, Err(StorageFault::InUse(_))), "held twice");
         }
         Err(StorageFault::OtherFormat { found, expected, .. }) => {
-            assert!(bytes != right && expected == FORMAT);
+            assert!(!right.iter().any(|right| bytes == right) && expected == *FORMATS.end());
             assert_eq!(found, String::from_utf8_lossy(bytes).trim());
         }
         Err(other) => panic!("{other}"),
     }
     assert_eq!(std::fs::read(path).ok().as_deref(), Some(bytes), "the file was changed");
-    format_file_is_made(&directory, &right);
+    format_file_is_made(&directory, &right[right.len() - 1]);
 }
 
 /// A directory that does not say its format is new.
 fn format_file_is_made(directory: &Path, right: &[u8]) {
     let path = directory.join("format");
     std::fs::remove_file(&path).expect("the file is there");
-    assert!(HeldDirectory::hold(directory, FORMAT).is_ok());
+    assert!(HeldDirectory::hold(directory, FORMATS).is_ok());
     assert_eq!(std::fs::read(path).ok().as_deref(), Some(right));
 }
 
 pub(crate) fn format_files() -> Vec<Vec<u8>> {
-    ["1\n", "1", "2\n", "01\n", "", "1\n\n"].map(|text| text.as_bytes().to_vec()).into()
+    ["1\n", "1", "2\n", "3\n", "01\n", "", "1\n\n"].map(|text| text.as_bytes().to_vec()).into()
 }

@@ -6,7 +6,7 @@
 //! changes what is on disk adds the next fixture and keeps the older ones:
 //!
 //! ```console
-//! $ TRIBUTARY_FIXTURE=tests/fixtures/format-2 \
+//! $ TRIBUTARY_FIXTURE=tests/fixtures/format-3 \
 //!     cargo nextest run --release --locked --workspace -E 'test(a_fixture_is_written)'
 //! ```
 
@@ -60,10 +60,20 @@ fn balances(cluster: &Cluster) -> Value {
 
 #[test]
 fn data_of_format_1_open_and_are_paid_with() {
+    check(1);
+}
+
+#[test]
+fn data_of_format_2_open_and_are_paid_with() {
+    check(2);
+}
+
+fn check(format: u32) {
     let files = scratch();
-    let archive = fixtures().join("format-1.tar.gz");
+    let archive = fixtures().join(format!("format-{format}.tar.gz"));
     tar(&["--extract", "--gzip", "--file", shown(&archive), "--directory", shown(files.path())]);
-    let expected = std::fs::read_to_string(fixtures().join("format-1.json")).expect("expected");
+    let expected = fixtures().join(format!("format-{format}.json"));
+    let expected = std::fs::read_to_string(expected).expect("expected");
     let expected: Value = serde_json::from_str(&expected).expect("JSON");
     let cluster = Cluster::in_directory(files);
     // What an operator does first with certificates that ended long ago.

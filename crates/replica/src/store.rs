@@ -136,7 +136,8 @@ pub trait CheckpointStore: Send + Sync {
     /// those that changed (an empty page deletes its key).
     ///
     /// # Errors
-    /// [`StorageFault`]; the previous checkpoint then still stands.
+    /// [`StorageFault`]; then the previous checkpoint still stands, or this one
+    /// does already.
     fn save(
         &mut self,
         chain: ChainId,

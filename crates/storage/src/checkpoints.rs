@@ -1,92 +1,126 @@
-//! Checkpoints on RocksDB: one record per chain, and its pages beside it.
+//! Checkpoints: a record for each chain in RocksDB, and its pages in files
+//! beside it ([ADR 0017](../../../docs/adr/0017-pages-in-files.md)).
 //!
-//! `save` writes record and pages as one batch and returns when that batch,
-//! and every block that was put before it, is on disk: see
-//! [`database`](crate::database). It holds the changed pages in memory twice
-//! while it does.
+//! `save` writes the pages that changed to new files and syncs them; then
+//! RocksDB replaces the record, with the table of all pages, in the same atomic
+//! flush that makes every block durable that was put before: see
+//! [`database`](crate::database). A crash at any moment leaves the old record or
+//! the new one, and all files that it leads to. Files that no record leads to
+//! are removed at the end of a `save`.
 
-use rocksdb::{Direction, WriteBatch};
-use tributary_ledger::Page;
+use std::collections::{BTreeMap, BTreeSet};
+
+use rocksdb::WriteBatch;
+use tributary_ledger::{Page, PageKey};
 use tributary_replica::store::{Checkpoint, CheckpointStore, StorageFault};
 use tributary_types::ChainId;
 use tributary_types::codec::{Encode, decode_exact};
 
-use crate::database::{Database, Scan, WriteAhead};
+use crate::database::{Database, WriteAhead};
 use crate::family::Family;
 use crate::fault::undecodable;
-use crate::keys::{chain_start, page_key, page_of};
+use crate::keys::chain_start;
+use crate::page_files::PageFiles;
+use crate::page_table::{PagePlace, PageTable, Segment, wasteful};
 use crate::values::CheckpointRecord;
 
-/// Bytes that a page takes in a batch beside its own, about.
-const PAGE_OVERHEAD_BYTES: usize = 32;
-/// Bytes of a checkpoint's record in a batch, about.
-const RECORD_BYTES: usize = 1 << 10;
+/// What RocksDB has of a checkpoint.
+pub(crate) type Saved = (CheckpointRecord, PageTable);
 
 /// The checkpoints of all chains of a process.
 #[derive(Clone)]
-pub struct RocksCheckpoints {
+pub struct Checkpoints {
     database: Database,
+    files: PageFiles,
 }
 
-impl RocksCheckpoints {
-    pub(crate) fn new(database: Database) -> Self {
-        Self { database }
+impl Checkpoints {
+    pub(crate) const fn new(database: Database, files: PageFiles) -> Self {
+        Self { database, files }
+    }
+
+    fn saved(&self, chain: ChainId) -> Result<Option<(CheckpointRecord, PageTable)>, StorageFault> {
+        let key = chain_start(chain);
+        self.database.get(Family::Checkpoints, &key, |bytes| {
+            decode_exact(bytes)
+                .map_err(|error| undecodable(Family::Checkpoints.describe(&key), &error))
+        })
+    }
+
+    /// Replaces a chain's checkpoint by one of this number: the pages of the one
+    /// before that stay where they stand, and those that are given.
+    pub(crate) fn replace(
+        &self,
+        chain: ChainId,
+        kept: Vec<PagePlace>,
+        sequence: u64,
+        checkpoint: &Checkpoint,
+    ) -> Result<(), StorageFault> {
+        let mut live = kept.into_iter().map(|place| (place.key, place)).collect();
+        self.write_pages(chain, sequence, &checkpoint.pages, &mut live)?;
+        let Checkpoint { index, term, ref header, .. } = *checkpoint;
+        let record = CheckpointRecord { index, term, header: header.clone() };
+        let table = PageTable { sequence, pages: live.into_values().collect() };
+        let wanted: BTreeSet<_> = table.pages.iter().map(PagePlace::segment).collect();
+        let saved: Saved = (record, table);
+        let mut batch = WriteBatch::default();
+        let key = chain_start(chain);
+        self.database.put(&mut batch, Family::Checkpoints, &key, |out| saved.encode(out));
+        let action = format!("save a checkpoint of chain {chain}");
+        self.database.write(&action, batch, WriteAhead::No)?;
+        self.database.flush(&action)?;
+        self.files.retain(chain, &wanted)
+    }
+
+    /// Writes what changed, and what is to be moved, into new files; `live` is
+    /// then where all pages stand.
+    fn write_pages(
+        &self,
+        chain: ChainId,
+        sequence: u64,
+        pages: &[Page],
+        live: &mut BTreeMap<PageKey, PagePlace>,
+    ) -> Result<(), StorageFault> {
+        let mut sections = BTreeMap::<u8, Vec<&Page>>::new();
+        let mut fresh = BTreeMap::<u8, u64>::new();
+        for page in pages {
+            live.remove(&page.key);
+            if !page.bytes.is_empty() {
+                sections.entry(page.key.section).or_default().push(page);
+                *fresh.entry(page.key.section).or_default() += page.bytes.len() as u64;
+            }
+        }
+        let moved = wasteful(&self.files.list(chain)?, live, &fresh);
+        let moved = live.values().filter(|place| moved.contains(&place.segment())).copied();
+        let moved = self.files.read(chain, moved)?;
+        for page in &moved {
+            sections.entry(page.key.section).or_default().push(page);
+        }
+        for (section, pages) in sections {
+            let pages = pages.iter().map(|page| (page.key, &page.bytes[..]));
+            let places = self.files.write(chain, Segment { section, sequence }, pages)?;
+            live.extend(places.into_iter().map(|place| (place.key, place)));
+        }
+        self.files.sync(chain)
     }
 }
 
-impl CheckpointStore for RocksCheckpoints {
+impl CheckpointStore for Checkpoints {
     fn save(
         &mut self,
         chain: ChainId,
         checkpoint: &Checkpoint,
         complete: bool,
     ) -> Result<(), StorageFault> {
-        let database = &self.database;
-        let pages = checkpoint.pages.iter();
-        let bytes: usize = pages.map(|page| page.bytes.len() + PAGE_OVERHEAD_BYTES).sum();
-        let mut batch = WriteBatch::with_capacity_bytes(bytes + RECORD_BYTES);
-        if complete {
-            database.delete_chain(&mut batch, Family::Pages, chain);
-        }
-        for page in &checkpoint.pages {
-            let key = page_key(chain, page.key);
-            if page.bytes.is_empty() {
-                database.delete(&mut batch, Family::Pages, &key);
-            } else {
-                let fill = |out: &mut Vec<u8>| out.extend_from_slice(&page.bytes);
-                database.put(&mut batch, Family::Pages, &key, fill);
-            }
-        }
-        let Checkpoint { index, term, ref header, .. } = *checkpoint;
-        let record = CheckpointRecord { index, term, header: header.clone() };
-        database
-            .put(&mut batch, Family::Checkpoints, &chain_start(chain), |out| record.encode(out));
-        let action = format!("save a checkpoint of chain {chain}");
-        database.write(&action, batch, WriteAhead::No)?;
-        database.flush(&action)
+        let before = self.saved(chain)?.map(|(_, table)| table).unwrap_or_default();
+        let kept = if complete { Vec::new() } else { before.pages };
+        self.replace(chain, kept, before.sequence + 1, checkpoint)
     }
 
     fn load(&self, chain: ChainId) -> Result<Option<Checkpoint>, StorageFault> {
-        let key = chain_start(chain);
-        let record = self.database.get(Family::Checkpoints, &key, |bytes| {
-            decode_exact(bytes)
-                .map_err(|error| undecodable(Family::Checkpoints.describe(&key), &error))
-        })?;
-        let Some(CheckpointRecord { index, term, header }) = record else { return Ok(None) };
-        let pages = self.pages(chain)?;
+        let Some((record, table)) = self.saved(chain)? else { return Ok(None) };
+        let CheckpointRecord { index, term, header } = record;
+        let pages = self.files.read(chain, table.pages.into_iter())?;
         Ok(Some(Checkpoint { index, term, header, pages }))
-    }
-}
-
-impl RocksCheckpoints {
-    fn pages(&self, chain: ChainId) -> Result<Vec<Page>, StorageFault> {
-        let mut pages = Vec::new();
-        let start = chain_start(chain);
-        let take = |key: &[u8], bytes: &[u8]| {
-            pages.push(Page { key: page_of(key)?, bytes: bytes.to_vec() });
-            Ok(Scan::Continue)
-        };
-        self.database.scan(Family::Pages, chain, &start, Direction::Forward, take)?;
-        Ok(pages)
     }
 }

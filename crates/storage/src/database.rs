@@ -1,12 +1,13 @@
 //! The database of a process: one RocksDB for checkpoints and the archive of
-//! all its chains, a column family per purpose.
+//! all its chains, a column family per purpose, and files of pages beside it.
 //!
 //! **Durability.** Checkpoints, blocks and headers bypass RocksDB's write-ahead
 //! log: they would be written twice. Instead `CheckpointStore::save` flushes
 //! all column families together, and RocksDB commits that flush atomically
 //! (`atomic_flush`), as it does each flush of its own accord. So at any crash
 //! the disk holds one moment of the whole database, and no checkpoint without
-//! the blocks that were put before it. Certificates do use the write-ahead log,
+//! the blocks that were put before it. The pages of a checkpoint stand in files
+//! beside RocksDB, synced before (`checkpoints.rs`). Certificates do use the write-ahead log,
 //! unsynced: executing again does not bring them back, so the end of the
 //! process alone must not lose them.
 //!
@@ -19,24 +20,30 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rocksdb::{
-    Cache, ColumnFamily, ColumnFamilyDescriptor, DB, FlushOptions, LogLevel, Options, ReadOptions,
-    WriteBatch, WriteOptions,
+    Cache, ColumnFamily, ColumnFamilyDescriptor, DB, FlushOptions, IteratorMode, LogLevel, Options,
+    ReadOptions, WriteBatch, WriteOptions,
 };
 use tributary_replica::store::StorageFault;
 use tributary_types::ChainId;
 
 use crate::archive::RocksBlocks;
-use crate::checkpoints::RocksCheckpoints;
+use crate::checkpoints::Checkpoints;
 use crate::direct::is_offered;
 use crate::directory::{FORMAT_FILE, HeldDirectory};
 use crate::family::Family;
 use crate::fault::{corrupt, rocksdb_fault};
 use crate::keys::{chain_end, chain_start};
+use crate::page_files::PageFiles;
+use crate::upgrade::pages_to_files;
 use crate::values;
 
 const ENGINE_DIRECTORY: &str = "rocksdb";
-/// The layout of column families, keys and values that this code reads and writes.
-const FORMAT: u32 = 1;
+const PAGES_DIRECTORY: &str = "pages";
+/// The layout of column families, keys, values and page files that this code
+/// reads and writes.
+const FORMAT: u32 = 2;
+/// The earliest that it makes [`FORMAT`] of (`upgrade.rs`).
+const FORMAT_OLDEST: u32 = 1;
 
 const BACKGROUND_JOBS_MAX: i32 = 2;
 const OPEN_FILES_MAX: i32 = 256;
@@ -53,8 +60,7 @@ const WRITE_BACK_BYTES: u64 = 1 << 20;
 pub struct DatabaseLimits {
     /// Blocks kept in memory for readers, indexes and filters included, in bytes.
     pub cache_bytes: usize,
-    /// Writes that are not flushed yet, over all column families, in bytes. One
-    /// checkpoint that is larger exceeds it while it is saved.
+    /// Writes that are not flushed yet, over all column families, in bytes.
     pub write_buffer_bytes: usize,
 }
 
@@ -73,7 +79,7 @@ pub struct Database {
 struct Shared {
     rocksdb: DB,
     path: PathBuf,
-    _directory: HeldDirectory,
+    directory: HeldDirectory,
 }
 
 impl Database {
@@ -85,27 +91,44 @@ impl Database {
     /// [`StorageFault::OtherFormat`] if another version wrote it;
     /// [`StorageFault::Io`] if the system refuses.
     pub fn open(directory: &Path, limits: DatabaseLimits) -> Result<Self, StorageFault> {
-        let directory = HeldDirectory::hold(directory, FORMAT)?;
+        let directory = HeldDirectory::hold(directory, FORMAT_OLDEST..=FORMAT)?;
         let path = directory.path().join(ENGINE_DIRECTORY);
         let cache = Cache::new_lru_cache(limits.cache_bytes);
         let mut options = options(limits);
         let is_direct = is_offered(&directory.path().join(FORMAT_FILE));
         options.set_use_direct_io_for_flush_and_compaction(is_direct);
         options.set_use_direct_reads(is_direct);
+        let old = (directory.format() < FORMAT).then_some(&Family::OldPages);
         let families = Family::ALL
             .iter()
+            .chain(old)
             .map(|family| Ok(ColumnFamilyDescriptor::new(family.name(), family.options(&cache)?)));
         let rocksdb = families
             .collect::<Result<Vec<_>, _>>()
             .and_then(|families| DB::open_cf_descriptors(&options, &path, families))
             .map_err(|error| rocksdb_fault(format!("open database {}", path.display()), &error))?;
-        Ok(Self { shared: Arc::new(Shared { rocksdb, path, _directory: directory }) })
+        let mut database = Self { shared: Arc::new(Shared { rocksdb, path, directory }) };
+        if old.is_some() {
+            database.upgrade()?;
+        }
+        Ok(database)
+    }
+
+    /// Makes of an earlier format what this code reads.
+    fn upgrade(&mut self) -> Result<(), StorageFault> {
+        pages_to_files(self, &self.checkpoints())?;
+        let shared = Arc::get_mut(&mut self.shared).expect("nobody else has it yet");
+        let action = format!("upgrade database {}", shared.path.display());
+        let dropped = shared.rocksdb.drop_cf(Family::OldPages.name());
+        dropped.map_err(|error| rocksdb_fault(action, &error))?;
+        shared.directory.set_format(FORMAT)
     }
 
     /// The checkpoints in it.
     #[must_use]
-    pub fn checkpoints(&self) -> RocksCheckpoints {
-        RocksCheckpoints::new(self.clone())
+    pub fn checkpoints(&self) -> Checkpoints {
+        let files = PageFiles::new(self.shared.directory.path().join(PAGES_DIRECTORY));
+        Checkpoints::new(self.clone(), files)
     }
 
     /// The archive in it.
@@ -135,16 +158,6 @@ impl Database {
         fill: impl FnOnce(&mut Vec<u8>),
     ) {
         batch.put_cf(self.handle(family), key, values::seal(key, fill));
-    }
-
-    /// Adds the deletion of one key to a batch.
-    pub(crate) fn delete(&self, batch: &mut WriteBatch, family: Family, key: &[u8]) {
-        batch.delete_cf(self.handle(family), key);
-    }
-
-    /// Adds the deletion of all of a chain's keys to a batch.
-    pub(crate) fn delete_chain(&self, batch: &mut WriteBatch, family: Family, chain: ChainId) {
-        batch.delete_range_cf(self.handle(family), &chain_start(chain)[..], &chain_end(chain)[..]);
     }
 
     /// Applies a batch, atomically, without sync.
@@ -186,12 +199,28 @@ impl Database {
         let mut options = ReadOptions::default();
         options.set_iterate_lower_bound(&chain_start(chain)[..]);
         options.set_iterate_upper_bound(&chain_end(chain)[..]);
-        let mode = rocksdb::IteratorMode::From(start, direction);
+        let mode = IteratorMode::From(start, direction);
         let entries = self.shared.rocksdb.iterator_cf_opt(self.handle(family), options, mode);
         for entry in entries {
             let (key, value) = entry.map_err(|error| {
                 rocksdb_fault(format!("{} of chain {chain}", family.name()), &error)
             })?;
+            if visit(&key, open_value(family, &key, &value)?)? == Scan::Stop {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Visits all entries of a family, of all chains, while `visit` wants more.
+    pub(crate) fn scan_all(
+        &self,
+        family: Family,
+        mut visit: impl FnMut(&[u8], &[u8]) -> Result<Scan, StorageFault>,
+    ) -> Result<(), StorageFault> {
+        for entry in self.shared.rocksdb.iterator_cf(self.handle(family), IteratorMode::Start) {
+            let (key, value) =
+                entry.map_err(|error| rocksdb_fault(family.name().to_owned(), &error))?;
             if visit(&key, open_value(family, &key, &value)?)? == Scan::Stop {
                 break;
             }

@@ -13,6 +13,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
@@ -46,8 +47,8 @@ impl DirectWriter {
         if !is_offered(path) {
             return Ok(None);
         }
-        let direct = i32::try_from(OFlags::DIRECT.bits()).map_err(io::Error::other)?;
-        let file = OpenOptions::new().read(true).write(true).custom_flags(direct).open(path)?;
+        let file =
+            OpenOptions::new().read(true).write(true).custom_flags(direct_flag()).open(path)?;
         let memory = vec![0; BUFFER_BYTES + BLOCK_BYTES];
         let start = memory.as_ptr().align_offset(BLOCK_BYTES);
         let length = file.metadata()?.len();
@@ -123,6 +124,142 @@ impl DirectWriter {
     }
 }
 
+/// A new file that is written from begin to end, past the page cache where that
+/// is offered.
+pub(crate) struct NewFile {
+    file: File,
+    /// The buffer, and before it what aligns it.
+    memory: Vec<u8>,
+    start: usize,
+    /// Bytes in the buffer, and in the file before them.
+    gathered: usize,
+    written: u64,
+}
+
+impl NewFile {
+    /// Creates a file; one of that name is emptied.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    pub(crate) fn create(path: &Path) -> io::Result<Self> {
+        let mut file = File::create(path)?;
+        if is_offered(path) {
+            file = OpenOptions::new().write(true).custom_flags(direct_flag()).open(path)?;
+        }
+        let memory = vec![0; BUFFER_BYTES + BLOCK_BYTES];
+        let start = memory.as_ptr().align_offset(BLOCK_BYTES);
+        Ok(Self { file, memory, start, gathered: 0, written: 0 })
+    }
+
+    /// Writes behind what is there; returns where that is.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    pub(crate) fn append(&mut self, mut bytes: &[u8]) -> io::Result<u64> {
+        let begin = self.written + self.gathered as u64;
+        while !bytes.is_empty() {
+            let room = &mut self.memory[self.start..][self.gathered..BUFFER_BYTES];
+            let (now, later) = bytes.split_at(bytes.len().min(room.len()));
+            room[..now.len()].copy_from_slice(now);
+            self.gathered += now.len();
+            bytes = later;
+            if self.gathered == BUFFER_BYTES {
+                self.write()?;
+            }
+        }
+        Ok(begin)
+    }
+
+    /// Makes all of it durable, but for the file's name.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    pub(crate) fn finish(mut self) -> io::Result<()> {
+        if self.gathered > 0 {
+            self.write()?;
+            self.file.set_len(self.written)?;
+        }
+        self.file.sync_all()
+    }
+
+    /// Writes what is gathered, to the end of its last block.
+    fn write(&mut self) -> io::Result<()> {
+        let whole = self.gathered.next_multiple_of(BLOCK_BYTES);
+        let buffer = &mut self.memory[self.start..][..whole];
+        buffer[self.gathered..].fill(0);
+        self.file.write_all_at(buffer, self.written)?;
+        self.written += self.gathered as u64;
+        self.gathered = 0;
+        Ok(())
+    }
+}
+
+/// Reads a file past the page cache where that is offered, a megabyte at a time:
+/// for reading forwards.
+pub(crate) struct FileReader {
+    file: File,
+    /// What was read last, and before it what aligns it.
+    memory: Vec<u8>,
+    start: usize,
+    /// Where it stands in the file.
+    held: Range<u64>,
+}
+
+impl FileReader {
+    /// Opens a file.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        let flags = if is_offered(path) { direct_flag() } else { 0 };
+        let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+        Ok(Self { file, memory: Vec::new(), start: 0, held: 0..0 })
+    }
+
+    /// So many bytes from `position` on.
+    ///
+    /// # Errors
+    /// `UnexpectedEof` if the file is shorter; whatever else the system says.
+    pub(crate) fn read(&mut self, position: u64, length: usize) -> io::Result<&[u8]> {
+        let end = position.checked_add(length as u64).ok_or(io::ErrorKind::UnexpectedEof)?;
+        if position < self.held.start || end > self.held.end {
+            self.load(position, length)?;
+            if end > self.held.end {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+        let from = usize::try_from(position - self.held.start).map_err(io::Error::other)?;
+        Ok(&self.memory[self.start + from..][..length])
+    }
+
+    /// Holds so many bytes, and more, if the file has them.
+    fn load(&mut self, position: u64, length: usize) -> io::Result<()> {
+        let (block, before) = split(position);
+        let wanted = (before + length).max(BUFFER_BYTES).next_multiple_of(BLOCK_BYTES);
+        if self.memory.len() < wanted + BLOCK_BYTES {
+            self.memory = vec![0; wanted + BLOCK_BYTES];
+            self.start = self.memory.as_ptr().align_offset(BLOCK_BYTES);
+        }
+        self.held = block..block;
+        let buffer = &mut self.memory[self.start..][..wanted];
+        let mut found = 0;
+        // Less than whole blocks come only at the end of the file.
+        while found < wanted && found.is_multiple_of(BLOCK_BYTES) {
+            match self.file.read_at(&mut buffer[found..], block + found as u64)? {
+                0 => break,
+                count => found += count,
+            }
+        }
+        self.held = block..block + found as u64;
+        Ok(())
+    }
+}
+
+/// As open(2) wants it.
+fn direct_flag() -> i32 {
+    OFlags::DIRECT.bits().cast_signed()
+}
+
 /// Where the block of a position begins, and how far into it the position is.
 fn split(position: u64) -> (u64, usize) {
     let block = position / BLOCK_BYTES as u64 * BLOCK_BYTES as u64;
@@ -195,6 +332,37 @@ mod tests {
         assert!(fs::read(&path).unwrap() == expected);
         let past_the_end = second.write(100_001, b"later").unwrap_err();
         assert_eq!(past_the_end.kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    #[test]
+    fn a_new_file_reads_as_it_was_written_in_any_order() {
+        let (_directory, path) = file();
+        writes_and_reads(&path);
+        // In memory there is no way past the cache.
+        if Path::new("/dev/shm").is_dir() {
+            let directory = tempfile::tempdir_in("/dev/shm").unwrap();
+            writes_and_reads(&directory.path().join("file"));
+        }
+    }
+
+    fn writes_and_reads(path: &Path) {
+        let sizes = [3, 4_093, 70_000, 1, BUFFER_BYTES + 5, 0, 2 * BUFFER_BYTES, 9];
+        let parts: Vec<_> = (0..).zip(sizes).map(|(salt, size)| bytes(size, salt)).collect();
+        let mut new = NewFile::create(path).unwrap();
+        let begins: Vec<_> = parts.iter().map(|part| new.append(part).unwrap()).collect();
+        new.finish().unwrap();
+        assert!(fs::read(path).unwrap() == parts.concat());
+        let mut reader = FileReader::open(path).unwrap();
+        for number in [0, 1, 2, 3, 4, 5, 6, 7, 2, 7, 4, 0, 5, 6] {
+            let part = &parts[number];
+            assert!(reader.read(begins[number], part.len()).unwrap() == part, "part {number}");
+        }
+        let end = begins[7] + 9;
+        for (position, length) in [(end, 1), (end - 8, 9), (1 << 40, 1), (u64::MAX, 2)] {
+            let error = reader.read(position, length).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof, "{length} at {position}");
+        }
+        assert_eq!(reader.read(end - 8, 8).unwrap(), &parts[7][1..]);
     }
 
     #[test]

@@ -9,6 +9,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use tributary_replica::store::StorageFault;
@@ -26,16 +27,17 @@ const FORMAT_DRAFT: &str = "format.new";
 pub(crate) struct HeldDirectory {
     path: PathBuf,
     lock: File,
+    format: u32,
 }
 
 impl HeldDirectory {
     /// Creates the directory where it is missing, locks it and checks that it
-    /// is of a format; one that does not say is new.
+    /// is of one of these formats; one that does not say is new, and of the last.
     ///
     /// # Errors
     /// [`StorageFault::InUse`], [`StorageFault::OtherFormat`], or
     /// [`StorageFault::Io`] if it cannot be made.
-    pub(crate) fn hold(path: &Path, format: u32) -> Result<Self, StorageFault> {
+    pub(crate) fn hold(path: &Path, formats: RangeInclusive<u32>) -> Result<Self, StorageFault> {
         let failed = |error| io_fault(format!("open directory {}", path.display()), &error);
         create_durably(path).map_err(failed)?;
         let lock = OpenOptions::new()
@@ -46,8 +48,8 @@ impl HeldDirectory {
             .map_err(failed)?;
         match lock.try_lock() {
             Ok(()) => {
-                check_format(path, format, failed)?;
-                Ok(Self { path: path.to_owned(), lock })
+                let format = check_format(path, formats, failed)?;
+                Ok(Self { path: path.to_owned(), lock, format })
             }
             Err(TryLockError::WouldBlock) => Err(StorageFault::InUse(path.display().to_string())),
             Err(TryLockError::Error(error)) => Err(failed(error)),
@@ -57,6 +59,22 @@ impl HeldDirectory {
     /// Where it is.
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Of what format everything in it is.
+    pub(crate) const fn format(&self) -> u32 {
+        self.format
+    }
+
+    /// Says, durably, that everything in it is of another format now.
+    ///
+    /// # Errors
+    /// [`StorageFault::Io`].
+    pub(crate) fn set_format(&mut self, format: u32) -> Result<(), StorageFault> {
+        let action = || format!("write the format of {}", self.path.display());
+        write_format(&self.path, format).map_err(|error| io_fault(action(), &error))?;
+        self.format = format;
+        Ok(())
     }
 }
 
@@ -69,20 +87,25 @@ impl Drop for HeldDirectory {
     }
 }
 
+/// The format of a directory, which is to be one of these.
 fn check_format(
     directory: &Path,
-    format: u32,
+    mut formats: RangeInclusive<u32>,
     failed: impl Fn(io::Error) -> StorageFault,
-) -> Result<(), StorageFault> {
+) -> Result<u32, StorageFault> {
+    let newest = *formats.end();
     match fs::read(directory.join(FORMAT_FILE)) {
-        Ok(content) if content == format!("{format}\n").into_bytes() => Ok(()),
-        Ok(content) => Err(StorageFault::OtherFormat {
-            directory: directory.display().to_string(),
-            found: String::from_utf8_lossy(&content).trim().to_owned(),
-            expected: format,
-        }),
+        Ok(content) => {
+            let known = formats.find(|format| content == format!("{format}\n").into_bytes());
+            known.ok_or_else(|| StorageFault::OtherFormat {
+                directory: directory.display().to_string(),
+                found: String::from_utf8_lossy(&content).trim().to_owned(),
+                expected: newest,
+            })
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            write_format(directory, format).map_err(failed)
+            write_format(directory, newest).map_err(failed)?;
+            Ok(newest)
         }
         Err(error) => Err(failed(error)),
     }
@@ -100,7 +123,7 @@ fn write_format(directory: &Path, format: u32) -> io::Result<()> {
 
 /// Creates a directory and makes its name, and those above it that are new,
 /// durable.
-fn create_durably(path: &Path) -> io::Result<()> {
+pub(crate) fn create_durably(path: &Path) -> io::Result<()> {
     let missing: Vec<_> = path.ancestors().take_while(|above| !above.is_dir()).collect();
     if path.exists() && !missing.is_empty() {
         return Err(io::ErrorKind::NotADirectory.into());

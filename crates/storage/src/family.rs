@@ -16,30 +16,31 @@ const BLOB_COMPRESSION: &str = "blob_compression_opts={level=-8}";
 /// The column families; [`keys`](crate::keys) lays out their keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Family {
-    /// chain → the last checkpoint, without its pages.
+    /// chain → the last checkpoint, with the table of its pages.
     Checkpoints,
-    /// chain, section, number → a page of the last checkpoint.
-    Pages,
     /// chain, height → a header; small, for searching by time.
     Headers,
     /// chain, height → body and outcomes.
     Blocks,
     /// chain, height → a header with its certificate.
     Certificates,
+    /// chain, section, number → a page of the last checkpoint; only in format 1.
+    OldPages,
 }
 
 impl Family {
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Checkpoints, Self::Pages, Self::Headers, Self::Blocks, Self::Certificates];
+    /// Those of the format that is written.
+    pub(crate) const ALL: [Self; 4] =
+        [Self::Checkpoints, Self::Headers, Self::Blocks, Self::Certificates];
 
     /// Its name in RocksDB, and in faults.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Checkpoints => "checkpoints",
-            Self::Pages => "pages",
             Self::Headers => "headers",
             Self::Blocks => "blocks",
             Self::Certificates => "certificates",
+            Self::OldPages => "pages",
         }
     }
 
@@ -57,17 +58,6 @@ impl Family {
         }
     }
 
-    /// What is kept for ever is compressed. Pages are written again and again,
-    /// and there are only so many.
-    const fn compression(self) -> DBCompressionType {
-        match self {
-            Self::Pages => DBCompressionType::None,
-            Self::Checkpoints | Self::Headers | Self::Blocks | Self::Certificates => {
-                DBCompressionType::Lz4
-            }
-        }
-    }
-
     /// How RocksDB keeps it.
     ///
     /// # Errors
@@ -80,12 +70,12 @@ impl Family {
         table.set_cache_index_and_filter_blocks(true);
         let mut options = Options::default();
         options.set_block_based_table_factory(&table);
-        options.set_compression_type(self.compression());
+        options.set_compression_type(DBCompressionType::Lz4);
         if self == Self::Blocks {
             options.set_enable_blob_files(true);
             options.set_min_blob_size(BLOB_BYTES_MIN);
             options.set_blob_file_size(BLOB_FILE_BYTES_MAX);
-            options.set_blob_compression_type(self.compression());
+            options.set_blob_compression_type(DBCompressionType::Lz4);
             options = options.get_options_from_string(BLOB_COMPRESSION)?;
         }
         Ok(options)

@@ -28,7 +28,7 @@ pub(crate) fn height_of(key: &[u8]) -> Result<BlockHeight, StorageFault> {
     }
 }
 
-/// The key of a page of a chain.
+/// What names a page of a chain in its checksum; its key in format 1.
 pub(crate) fn page_key(chain: ChainId, page: PageKey) -> [u8; PAGE_KEY_BYTES] {
     let mut key = [0; PAGE_KEY_BYTES];
     key[..2].copy_from_slice(&chain_start(chain));

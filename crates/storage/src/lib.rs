@@ -4,13 +4,14 @@
 //! | trait of `replica` | on disk | in memory | durable |
 //! | --- | --- | --- | --- |
 //! | `LogStore` | [`RaftEngineLog`] | [`memory::MemoryLog`] | when `write` returns |
-//! | `CheckpointStore` | [`RocksCheckpoints`] | [`memory::MemoryCheckpoints`] | when `save` returns |
+//! | `CheckpointStore` | [`Checkpoints`] | [`memory::MemoryCheckpoints`] | when `save` returns |
 //! | `BlockStore` | [`RocksBlocks`] | [`memory::MemoryBlocks`] | at the next `save` |
 //!
 //! **What holds after any crash.** Every acknowledged log write is there. The
 //! last saved checkpoint is there, whole, and so is every block that was put
-//! before it was saved: both reach the disk in one atomic flush, so the log may
-//! be cut behind a checkpoint without a gap in the archive. Blocks put after it
+//! before it was saved: both reach the disk in one atomic flush, after the pages
+//! it leads to, so the log may be cut behind a checkpoint without a gap in the
+//! archive. Blocks put after it
 //! may be gone; they are executed again from checkpoint and log, and put again.
 //!
 //! **What is never done.** Bytes whose checksum is wrong are never returned,
@@ -32,10 +33,13 @@ mod family;
 mod fault;
 mod keys;
 pub mod memory;
+mod page_files;
+mod page_table;
 mod search;
+mod upgrade;
 mod values;
 
 pub use archive::RocksBlocks;
-pub use checkpoints::RocksCheckpoints;
+pub use checkpoints::Checkpoints;
 pub use database::{Database, DatabaseLimits};
 pub use log::{LogLimits, LogMaintainer, RaftEngineLog};

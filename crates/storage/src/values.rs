@@ -29,11 +29,12 @@ pub(crate) fn open<'a>(key: &[u8], stored: &'a [u8]) -> Result<&'a [u8], String>
     }
 }
 
-fn checksum(key: &[u8], value: &[u8]) -> u32 {
+/// CRC-32C over key and value.
+pub(crate) fn checksum(key: &[u8], value: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(key), value)
 }
 
-/// A checkpoint without its pages.
+/// A checkpoint without its pages; their table stands behind it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CheckpointRecord {
     /// Index of the last entry executed.

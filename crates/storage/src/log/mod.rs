@@ -174,7 +174,7 @@ struct OpenEngine {
 
 impl OpenEngine {
     fn open(directory: &Path, limits: LogLimits) -> Result<Self, StorageFault> {
-        let held = HeldDirectory::hold(directory, FORMAT)?;
+        let held = HeldDirectory::hold(directory, FORMAT..=FORMAT)?;
         let path = held.path().join(ENGINE_DIRECTORY);
         let watch = Arc::new(Watch::new(&held.path().join(MARK_FILE), &path)?);
         let config = configuration(&path, limits)?;

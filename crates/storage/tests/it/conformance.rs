@@ -4,7 +4,7 @@
 use tempfile::TempDir;
 use tributary_replica::store::{BlockStore, CheckpointStore, HardState, LogStore, LogWrite};
 use tributary_storage::memory::{MemoryBlocks, MemoryCheckpoints, MemoryDisk, MemoryLog};
-use tributary_storage::{Database, DatabaseLimits, RaftEngineLog, RocksBlocks, RocksCheckpoints};
+use tributary_storage::{Checkpoints, Database, DatabaseLimits, RaftEngineLog, RocksBlocks};
 use tributary_types::TimeMs;
 
 use crate::support::{
@@ -36,7 +36,7 @@ pub struct OnDisk(TempDir);
 
 impl Backend for OnDisk {
     type Log = RaftEngineLog;
-    type Checkpoints = RocksCheckpoints;
+    type Checkpoints = Checkpoints;
     type Blocks = RocksBlocks;
 
     fn new() -> Self {

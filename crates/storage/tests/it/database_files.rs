@@ -1,14 +1,18 @@
-//! Damage to the database's files: detected, never returned.
+//! Damage to the database's files: detected, never returned; and page files that
+//! nobody needs any more.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 
+use tributary_ledger::Page;
 use tributary_replica::store::{
     BlockStore, Checkpoint, CheckpointStore, StorageFault, StoredBlock,
 };
 use tributary_storage::{Database, DatabaseLimits};
 
 use crate::support::{
-    block, certificate, chain, checkpoint, copy_directory, cut, files, flip, height, page,
+    Dice, block, bytes, certificate, chain, checkpoint, copy_directory, cut, files, flip, height,
+    page,
 };
 
 const BLOCKS: u64 = 12;
@@ -26,6 +30,10 @@ fn filled(directory: &Path) {
     database.checkpoints().save(chain(1), &checkpoint(1, BLOCKS, pages), true).unwrap();
 }
 
+fn page_files(directory: &Path) -> Vec<PathBuf> {
+    files(&directory.join("pages"))
+}
+
 type Everything = (Option<Checkpoint>, Vec<Option<StoredBlock>>, Option<u64>);
 
 fn read_all(directory: &Path) -> Result<Everything, StorageFault> {
@@ -39,12 +47,13 @@ fn read_all(directory: &Path) -> Result<Everything, StorageFault> {
 }
 
 #[test]
-fn damage_anywhere_in_tables_and_blobs_is_reported_or_harmless() {
+fn damage_anywhere_in_tables_blobs_and_pages_is_reported_or_harmless() {
     let directory = tempfile::tempdir().unwrap();
     filled(directory.path());
     let expected = read_all(directory.path()).unwrap();
     let data = |path: &Path| path.extension().is_some_and(|e| e == "sst" || e == "blob");
-    let names: Vec<_> = files(directory.path()).into_iter().filter(|path| data(path)).collect();
+    let mut names: Vec<_> = files(directory.path()).into_iter().filter(|path| data(path)).collect();
+    names.extend(page_files(directory.path()));
     assert!(names.iter().any(|name| name.extension().unwrap() == "blob"));
     let mut noticed = 0;
     for name in &names {
@@ -84,4 +93,82 @@ fn a_rotten_block_is_reported_under_its_name_and_others_are_still_read() {
     assert!(fault.to_string().starts_with("blocks of chain 1 at 1 is corrupt: "), "{fault}");
     assert!(database.blocks().block(chain(1), height(2)).unwrap().is_some());
     assert!(database.blocks().block(chain(1), height(3)).unwrap().is_some());
+}
+
+fn save(directory: &Path, at: u64, pages: Vec<Page>) {
+    let database = Database::open(directory, DatabaseLimits::default()).unwrap();
+    database.checkpoints().save(chain(1), &checkpoint(1, at, pages), false).unwrap();
+}
+
+fn load(directory: &Path) -> Result<Option<Checkpoint>, StorageFault> {
+    Database::open(directory, DatabaseLimits::default())?.checkpoints().load(chain(1))
+}
+
+#[test]
+fn a_rotten_page_and_a_missing_file_are_named() {
+    let directory = tempfile::tempdir().unwrap();
+    filled(directory.path());
+    let [file] = &page_files(directory.path())[..] else { panic!("one section, one file") };
+    flip(file, 8 * (5 * 3_000 + 7));
+    let said = load(directory.path()).unwrap_err().to_string();
+    assert_eq!(said, "page 5 of section 1 of chain 1 is corrupt: checksum does not match");
+    flip(file, 8 * (5 * 3_000 + 7));
+    assert!(load(directory.path()).is_ok());
+    cut(file, 7 * 3_000);
+    let said = load(directory.path()).unwrap_err().to_string();
+    assert!(said.ends_with("pages/1/1-1 is corrupt: too short"), "{said}");
+    fs::remove_file(file).unwrap();
+    let said = load(directory.path()).unwrap_err().to_string();
+    assert!(said.ends_with("pages/1/1-1 is corrupt: missing"), "{said}");
+}
+
+#[test]
+fn files_that_a_crash_left_behind_are_replaced_and_removed() {
+    let directory = tempfile::tempdir().unwrap();
+    save(directory.path(), 1, vec![page(1, 1, b"one"), page(2, 1, b"two")]);
+    let pages = directory.path().join("pages/1");
+    // What the next checkpoint had written when the process ended, and another.
+    fs::write(pages.join("1-2"), b"longer than what follows").unwrap();
+    fs::write(pages.join("9-2"), b"of a section that does not change").unwrap();
+    fs::write(pages.join("notes"), b"of somebody else").unwrap();
+    assert_eq!(load(directory.path()).unwrap().unwrap().header.height.get(), 1);
+    save(directory.path(), 2, vec![page(1, 1, b"new")]);
+    let found = load(directory.path()).unwrap().unwrap();
+    assert_eq!(found.pages, [page(1, 1, b"new"), page(2, 1, b"two")]);
+    let names: Vec<_> = page_files(directory.path())
+        .iter()
+        .map(|path| path.file_name().unwrap().to_owned())
+        .collect();
+    assert_eq!(names, ["1-2", "2-1", "notes"]);
+}
+
+/// Pages of one size that change by chance, a few with each checkpoint: the files
+/// never take much more than twice what is in them.
+#[test]
+fn files_of_pages_stay_in_proportion_to_the_state() {
+    const PAGES: u32 = 60;
+    const PAGE_BYTES: usize = 100_000;
+    const SLACK_BYTES: u64 = 1 << 20;
+    let directory = tempfile::tempdir().unwrap();
+    let database = Database::open(directory.path(), DatabaseLimits::default()).unwrap();
+    let (mut checkpoints, mut dice) = (database.checkpoints(), Dice::new(7));
+    let mut expected: Vec<_> =
+        (0..PAGES).map(|number| page(3, number, &bytes(u64::from(number), PAGE_BYTES))).collect();
+    checkpoints.save(chain(1), &checkpoint(1, 1, expected.clone()), true).unwrap();
+    for at in 2..100 {
+        let mut changed = std::collections::BTreeMap::new();
+        for _ in 0..dice.below(9) {
+            let number = u32::try_from(dice.below(u64::from(PAGES))).unwrap();
+            changed
+                .insert(number, page(3, number, &bytes(at << 32 | u64::from(number), PAGE_BYTES)));
+        }
+        changed.iter().for_each(|(number, page)| expected[*number as usize] = page.clone());
+        let changed = changed.into_values().collect();
+        checkpoints.save(chain(1), &checkpoint(1, at, changed), false).unwrap();
+        let sizes =
+            page_files(directory.path()).into_iter().map(|path| path.metadata().unwrap().len());
+        let (total, live) = (sizes.sum::<u64>(), u64::from(PAGES) * PAGE_BYTES as u64);
+        assert!(total <= 2 * live + SLACK_BYTES, "{total} bytes at {at}");
+        assert_eq!(checkpoints.load(chain(1)).unwrap(), Some(checkpoint(1, at, expected.clone())));
+    }
 }

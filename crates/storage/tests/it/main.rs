@@ -13,3 +13,4 @@ mod memory;
 mod model;
 mod open;
 mod support;
+mod upgrade;

@@ -86,10 +86,11 @@ fn what_another_version_wrote_is_refused_before_anything_is_read() {
         drop((open_log(&log).unwrap(), open_database(&database).unwrap()));
     }
     for path in [&log, &database] {
-        fs::write(path.join("format"), "2\n").unwrap();
+        fs::write(path.join("format"), "7\n").unwrap();
     }
-    let said =
-        |path: &Path| format!("{} is of format \"2\", this version reads format 1", path.display());
-    assert_eq!(sentence(open_log(&log)), said(&log));
-    assert_eq!(sentence(open_database(&database)), said(&database));
+    let said = |path: &Path, format: u32| {
+        format!("{} is of format \"7\", this version reads format {format}", path.display())
+    };
+    assert_eq!(sentence(open_log(&log)), said(&log, 1));
+    assert_eq!(sentence(open_database(&database)), said(&database, 2));
 }
