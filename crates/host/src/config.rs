@@ -92,13 +92,15 @@ pub struct Limits {
     /// Owner signatures that were verified at admission and are remembered for
     /// execution, at about 20 bytes each; 0 for none.
     pub remembered_signatures_max: usize,
-    /// Bytes of bodies after which a chain's state is saved…
-    pub checkpoint_after_bytes: usize,
+    /// Bytes of bodies after which a chain's state is saved…; by default its
+    /// share of what a process may have unsaved.
+    pub checkpoint_after_bytes: Option<usize>,
     /// … or blocks, whichever is first.
     pub checkpoint_after_blocks: u64,
-    /// Bytes of entries behind a saved state that stay in a chain's log. A
-    /// replica that was away for longer is caught up by a whole state.
-    pub log_tail_bytes: usize,
+    /// Bytes of entries behind a saved state that stay in a chain's log, by
+    /// default a quarter of those after which it is saved. A replica that was
+    /// away for longer is caught up by a whole state.
+    pub log_tail_bytes: Option<usize>,
 }
 
 impl Default for Limits {
@@ -115,9 +117,9 @@ impl Default for Limits {
             waiters_max: 1_024,
             signature_threads: 0,
             remembered_signatures_max: 262_144,
-            checkpoint_after_bytes: replica.checkpoint_after_bytes,
+            checkpoint_after_bytes: None,
             checkpoint_after_blocks: replica.checkpoint_after_blocks,
-            log_tail_bytes: replica.log_tail_bytes,
+            log_tail_bytes: None,
         }
     }
 }
@@ -132,7 +134,7 @@ impl Limits {
             ("limits.archive_reads_max", self.archive_reads_max),
             ("limits.archive_read_threads", self.archive_read_threads),
             ("limits.waiters_max", self.waiters_max),
-            ("limits.checkpoint_after_bytes", self.checkpoint_after_bytes),
+            ("limits.checkpoint_after_bytes", self.checkpoint_after_bytes.unwrap_or(1)),
         ];
         match counts.iter().find(|(_, count)| *count == 0) {
             Some((key, _)) => Err(invalid(key, "must not be 0")),

@@ -27,6 +27,7 @@ mod readiness;
 mod server;
 mod stop;
 mod storage;
+mod unsaved;
 
 pub use checked::Checked;
 pub use config::NodeConfig;

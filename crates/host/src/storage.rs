@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! data_dir/log/      the raft log of all chains (raft-engine)
-//! data_dir/database/ checkpoints and archive of all chains (RocksDB)
+//! data_dir/database/ checkpoints and archive of all chains (RocksDB, page files)
 //! ```
 
 use std::collections::BTreeMap;
@@ -34,12 +34,15 @@ pub struct Storage {
 }
 
 impl Storage {
-    /// Opens everything; creates what is missing.
+    /// Opens everything; creates what is missing. The log is purged when it takes
+    /// more than so many bytes, and more than it does by default.
     ///
     /// # Errors
     /// [`StorageFault`], also if another process has it open.
-    pub fn open(data_dir: &Path) -> Result<Self, StorageFault> {
-        let log = RaftEngineLog::open(&data_dir.join("log"), LogLimits::default())?;
+    pub fn open(data_dir: &Path, log_bytes: u64) -> Result<Self, StorageFault> {
+        let limits = LogLimits::default();
+        let limits = LogLimits { purge_bytes: limits.purge_bytes.max(log_bytes), ..limits };
+        let log = RaftEngineLog::open(&data_dir.join("log"), limits)?;
         let database = Database::open(&data_dir.join("database"), DatabaseLimits::default())?;
         Ok(Self {
             maintainer: log.maintainer(),

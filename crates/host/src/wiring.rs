@@ -64,7 +64,8 @@ pub fn start(checked: Checked, metrics: Option<MetricsHandle>) -> Result<Host, S
     let runtime = runtime(limits.archive_read_threads)?;
     let entered = runtime.enter();
     let observer = runtime.block_on(Observer::bind(checked.node.http))?;
-    let storage = Storage::open(&checked.config.data_dir)?;
+    let log_bytes = limits.log_bytes(checked.hosted.len());
+    let storage = Storage::open(&checked.config.data_dir, log_bytes)?;
     let endpoint = Endpoint::client(&checked.credentials)?;
     let links = NodeLinks::dial(&endpoint, &checked.cluster.topology, &checked.node.replicas);
 
@@ -202,13 +203,7 @@ fn restore(
     storage: &Storage,
     signatures: &Arc<SignaturePool>,
 ) -> Result<Vec<(Replica, Duration)>, StartError> {
-    let limits = &checked.config.limits;
-    let limits = tributary_replica::Limits {
-        checkpoint_after_bytes: limits.checkpoint_after_bytes,
-        checkpoint_after_blocks: limits.checkpoint_after_blocks,
-        log_tail_bytes: limits.log_tail_bytes,
-        ..tributary_replica::Limits::default()
-    };
+    let limits = checked.config.limits.of_replica(checked.hosted.len());
     let restored = checked.hosted.par_iter().map(|hosted| {
         let chain = hosted.place.chain;
         let verifier: Arc<dyn SignatureVerifier> = Arc::<SignaturePool>::clone(signatures);

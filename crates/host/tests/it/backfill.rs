@@ -26,7 +26,7 @@ fn cluster() -> Cluster {
     let parameters = Parameters { id_window_back_ms: WINDOW_BACK_MS, ..Parameters::default() };
     let mut cluster = Cluster::with(3, parameters);
     cluster.limits.checkpoint_after_blocks = 3;
-    cluster.limits.log_tail_bytes = 0;
+    cluster.limits.log_tail_bytes = Some(0);
     for node in 0..3 {
         cluster.start(node);
     }
