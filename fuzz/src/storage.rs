@@ -174,8 +174,7 @@ pub(crate) fn format_file(bytes: &[u8]) {
     std::fs::create_dir_all(&directory).expect("a folder can be made");
     let path = directory.join("format");
     std::fs::write(&path, bytes).expect("a small file can be written");
-    let right = FORMATS.map(|format| format!("{format}\n").into_bytes());
-    let right: Vec<_> = right.collect();
+    let right: Vec<_> = FORMATS.map(|format| format!("{format}\n").into_bytes()).collect();
     match HeldDirectory::hold(&directory, FORMATS) {
         Ok(held) => {
             assert!(bytes == format!("{}\n", held.format()).as_bytes(), "another format is taken");

@@ -55,6 +55,9 @@ enum Begun {
     Other(Box<Other>),
 }
 
+/// A request that was let in, of which kind, and decoded or refused as a whole.
+type Received = (Entered, RequestKind, Result<Begun, RouterError>);
+
 /// What executes no items, or not one by one.
 enum Other {
     Hello,
@@ -79,7 +82,7 @@ impl FrontEndHandler {
         &self,
         peer: &Identity,
         payload: &[u8],
-    ) -> Result<(Entered, RequestKind, Begun), Result<Vec<u8>, String>> {
+    ) -> Result<Received, Result<Vec<u8>, String>> {
         let refused = |error| Ok(encode(&failed(error)));
         let entered = self.admission.enter(peer, payload.len()).map_err(refused)?;
         let request = decode(payload).map_err(|error| {
@@ -88,8 +91,7 @@ impl FrontEndHandler {
         })?;
         let kind = kind(&request);
         self.metrics.begun(kind, self.admission.in_flight());
-        let begun = self.begin(peer, request).map_err(refused)?;
-        Ok((entered, kind, begun))
+        Ok((entered, kind, self.begin(peer, request)))
     }
 
     /// Checks and cuts what is to execute.
@@ -237,13 +239,14 @@ impl Handler for FrontEndHandler {
         };
         drop(payload);
         let reply = match begun {
-            Begun::Items(mut request) => {
+            Ok(Begun::Items(mut request)) => {
                 self.execute(&mut request).await;
                 reply(request.finish())
             }
-            Begun::Other(other) => {
+            Ok(Begun::Other(other)) => {
                 Box::pin(self.answer(&peer, *other)).await.unwrap_or_else(failed)
             }
+            Err(error) => failed(error),
         };
         self.metrics.replied(kind, begin.elapsed());
         drop(entered);

@@ -8,13 +8,11 @@
 use crate::config::Limits;
 
 /// Bytes of bodies that are not behind a saved state, in all chains of a process
-/// together: they are in memory and in the log. More chains save more often.
-pub const UNSAVED_BYTES_MAX: usize = 192 << 20;
+/// together: they are in memory and in the log.
+const UNSAVED_BYTES_MAX: usize = 192 << 20;
 /// Less in one chain is not worth saving its state for, even if all chains
 /// together have more than [`UNSAVED_BYTES_MAX`] then.
 const CHAIN_UNSAVED_BYTES_MIN: usize = 16 << 20;
-/// Beyond that a chain that is alone saves no less by waiting longer.
-const CHAIN_UNSAVED_BYTES_MAX: usize = 64 << 20;
 /// The log's files also hold entries that are not needed any more, until all in
 /// a file are behind saved states: half as much again.
 const LOG_SPARE_DIVISOR: u64 = 2;
@@ -23,14 +21,15 @@ impl Limits {
     /// Those of a replica, in a process that hosts so many.
     #[must_use]
     pub fn of_replica(&self, hosted: usize) -> tributary_replica::Limits {
+        let alone = tributary_replica::Limits::default();
         let share = UNSAVED_BYTES_MAX / hosted.max(1);
-        let share = share.clamp(CHAIN_UNSAVED_BYTES_MIN, CHAIN_UNSAVED_BYTES_MAX);
+        let share = share.max(CHAIN_UNSAVED_BYTES_MIN).min(alone.checkpoint_after_bytes);
         let checkpoint_after_bytes = self.checkpoint_after_bytes.unwrap_or(share);
         tributary_replica::Limits {
             checkpoint_after_bytes,
             checkpoint_after_blocks: self.checkpoint_after_blocks,
             log_tail_bytes: self.log_tail_bytes.unwrap_or(checkpoint_after_bytes / 4),
-            ..tributary_replica::Limits::default()
+            ..alone
         }
     }
 

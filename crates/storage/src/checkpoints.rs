@@ -39,7 +39,7 @@ impl Checkpoints {
         Self { database, files }
     }
 
-    fn saved(&self, chain: ChainId) -> Result<Option<(CheckpointRecord, PageTable)>, StorageFault> {
+    fn saved(&self, chain: ChainId) -> Result<Option<Saved>, StorageFault> {
         let key = chain_start(chain);
         self.database.get(Family::Checkpoints, &key, |bytes| {
             decode_exact(bytes)
@@ -56,8 +56,9 @@ impl Checkpoints {
         sequence: u64,
         checkpoint: &Checkpoint,
     ) -> Result<(), StorageFault> {
+        let found = self.files.list(chain)?;
         let mut live = kept.into_iter().map(|place| (place.key, place)).collect();
-        self.write_pages(chain, sequence, &checkpoint.pages, &mut live)?;
+        self.write_pages(chain, sequence, &checkpoint.pages, &found, &mut live)?;
         let Checkpoint { index, term, ref header, .. } = *checkpoint;
         let record = CheckpointRecord { index, term, header: header.clone() };
         let table = PageTable { sequence, pages: live.into_values().collect() };
@@ -69,28 +70,29 @@ impl Checkpoints {
         let action = format!("save a checkpoint of chain {chain}");
         self.database.write(&action, batch, WriteAhead::No)?;
         self.database.flush(&action)?;
-        self.files.retain(chain, &wanted)
+        self.files.remove(chain, found.into_keys().filter(|segment| !wanted.contains(segment)))
     }
 
-    /// Writes what changed, and what is to be moved, into new files; `live` is
-    /// then where all pages stand.
+    /// Writes what changed, and what is to be moved out of the files that were
+    /// `found`, into new ones; `live` is then where all pages stand.
     fn write_pages(
         &self,
         chain: ChainId,
         sequence: u64,
         pages: &[Page],
+        found: &BTreeMap<Segment, u64>,
         live: &mut BTreeMap<PageKey, PagePlace>,
     ) -> Result<(), StorageFault> {
         let mut sections = BTreeMap::<u8, Vec<&Page>>::new();
-        let mut fresh = BTreeMap::<u8, u64>::new();
         for page in pages {
             live.remove(&page.key);
             if !page.bytes.is_empty() {
                 sections.entry(page.key.section).or_default().push(page);
-                *fresh.entry(page.key.section).or_default() += page.bytes.len() as u64;
             }
         }
-        let moved = wasteful(&self.files.list(chain)?, live, &fresh);
+        let bytes = |pages: &[&Page]| pages.iter().map(|page| page.bytes.len() as u64).sum();
+        let fresh = sections.iter().map(|(section, pages)| (*section, bytes(pages))).collect();
+        let moved = wasteful(found, live, &fresh);
         let moved = live.values().filter(|place| moved.contains(&place.segment())).copied();
         let moved = self.files.read(chain, moved)?;
         for page in &moved {

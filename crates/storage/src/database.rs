@@ -7,9 +7,9 @@
 //! (`atomic_flush`), as it does each flush of its own accord. So at any crash
 //! the disk holds one moment of the whole database, and no checkpoint without
 //! the blocks that were put before it. The pages of a checkpoint stand in files
-//! beside RocksDB, synced before (`checkpoints.rs`). Certificates do use the write-ahead log,
-//! unsynced: executing again does not bring them back, so the end of the
-//! process alone must not lose them.
+//! beside RocksDB, synced before (`checkpoints.rs`). Certificates do use the
+//! write-ahead log, unsynced: executing again does not bring them back, so the
+//! end of the process alone must not lose them.
 //!
 //! **Values** carry a CRC-32C over key and value, checked on each read: beside
 //! RocksDB's own block checksums it covers memory and misplaced values.

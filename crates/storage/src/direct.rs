@@ -1,4 +1,4 @@
-//! Writing a file past the page cache.
+//! Writing a file past the page cache, and reading one.
 //!
 //! Nobody reads the log before the next start, and few read what RocksDB flushes.
 //! In the page cache each 4 KiB of it would take a page that was not used before,
@@ -27,9 +27,7 @@ const BUFFER_BYTES: usize = 1 << 20;
 /// Writes one file, forwards.
 pub(crate) struct DirectWriter {
     file: File,
-    /// The buffer, and before it what aligns it.
-    memory: Vec<u8>,
-    start: usize,
+    buffer: Buffer,
     /// Length that the file is to have, and has after each call.
     length: u64,
     /// End of what was written last; the buffer begins with its part of the
@@ -49,10 +47,8 @@ impl DirectWriter {
         }
         let file =
             OpenOptions::new().read(true).write(true).custom_flags(direct_flag()).open(path)?;
-        let memory = vec![0; BUFFER_BYTES + BLOCK_BYTES];
-        let start = memory.as_ptr().align_offset(BLOCK_BYTES);
         let length = file.metadata()?.len();
-        Ok(Some(Self { file, memory, start, length, end: None }))
+        Ok(Some(Self { file, buffer: Buffer::new(BUFFER_BYTES), length, end: None }))
     }
 
     /// Writes at `position`; returns how many bytes. What follows them in their
@@ -67,7 +63,7 @@ impl DirectWriter {
         }
         let count = bytes.len().min(BUFFER_BYTES - kept);
         let end = kept + count;
-        let buffer = &mut self.memory[self.start..][..end.next_multiple_of(BLOCK_BYTES)];
+        let buffer = &mut self.buffer.bytes()[..end.next_multiple_of(BLOCK_BYTES)];
         buffer[kept..end].copy_from_slice(&bytes[..count]);
         buffer[end..].fill(0);
         self.file.write_all_at(buffer, block)?;
@@ -100,7 +96,7 @@ impl DirectWriter {
     pub(crate) fn fill(&mut self, from: u64, to: u64) -> io::Result<()> {
         let mut at = from.next_multiple_of(BLOCK_BYTES as u64);
         // The first block may hold the end of what was written.
-        let zeros = &mut self.memory[self.start..][BLOCK_BYTES..BUFFER_BYTES];
+        let zeros = &mut self.buffer.bytes()[BLOCK_BYTES..BUFFER_BYTES];
         zeros.fill(0);
         while at < to {
             let left = usize::try_from(to - at).unwrap_or(usize::MAX);
@@ -115,7 +111,7 @@ impl DirectWriter {
     fn load(&mut self, block: u64, kept: usize) -> io::Result<()> {
         self.end = None;
         if kept > 0 {
-            let buffer = &mut self.memory[self.start..][..BLOCK_BYTES];
+            let buffer = &mut self.buffer.bytes()[..BLOCK_BYTES];
             if self.file.read_at(buffer, block)? < kept {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
@@ -128,9 +124,7 @@ impl DirectWriter {
 /// is offered.
 pub(crate) struct NewFile {
     file: File,
-    /// The buffer, and before it what aligns it.
-    memory: Vec<u8>,
-    start: usize,
+    buffer: Buffer,
     /// Bytes in the buffer, and in the file before them.
     gathered: usize,
     written: u64,
@@ -146,9 +140,7 @@ impl NewFile {
         if is_offered(path) {
             file = OpenOptions::new().write(true).custom_flags(direct_flag()).open(path)?;
         }
-        let memory = vec![0; BUFFER_BYTES + BLOCK_BYTES];
-        let start = memory.as_ptr().align_offset(BLOCK_BYTES);
-        Ok(Self { file, memory, start, gathered: 0, written: 0 })
+        Ok(Self { file, buffer: Buffer::new(BUFFER_BYTES), gathered: 0, written: 0 })
     }
 
     /// Writes behind what is there; returns where that is.
@@ -158,7 +150,7 @@ impl NewFile {
     pub(crate) fn append(&mut self, mut bytes: &[u8]) -> io::Result<u64> {
         let begin = self.written + self.gathered as u64;
         while !bytes.is_empty() {
-            let room = &mut self.memory[self.start..][self.gathered..BUFFER_BYTES];
+            let room = &mut self.buffer.bytes()[self.gathered..];
             let (now, later) = bytes.split_at(bytes.len().min(room.len()));
             room[..now.len()].copy_from_slice(now);
             self.gathered += now.len();
@@ -185,7 +177,7 @@ impl NewFile {
     /// Writes what is gathered, to the end of its last block.
     fn write(&mut self) -> io::Result<()> {
         let whole = self.gathered.next_multiple_of(BLOCK_BYTES);
-        let buffer = &mut self.memory[self.start..][..whole];
+        let buffer = &mut self.buffer.bytes()[..whole];
         buffer[self.gathered..].fill(0);
         self.file.write_all_at(buffer, self.written)?;
         self.written += self.gathered as u64;
@@ -198,10 +190,9 @@ impl NewFile {
 /// for reading forwards.
 pub(crate) struct FileReader {
     file: File,
-    /// What was read last, and before it what aligns it.
-    memory: Vec<u8>,
-    start: usize,
-    /// Where it stands in the file.
+    /// Begins with what was read last.
+    buffer: Buffer,
+    /// Where that stands in the file.
     held: Range<u64>,
 }
 
@@ -213,7 +204,7 @@ impl FileReader {
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let flags = if is_offered(path) { direct_flag() } else { 0 };
         let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-        Ok(Self { file, memory: Vec::new(), start: 0, held: 0..0 })
+        Ok(Self { file, buffer: Buffer::new(BUFFER_BYTES), held: 0..0 })
     }
 
     /// So many bytes from `position` on.
@@ -229,19 +220,18 @@ impl FileReader {
             }
         }
         let from = usize::try_from(position - self.held.start).map_err(io::Error::other)?;
-        Ok(&self.memory[self.start + from..][..length])
+        Ok(&self.buffer.bytes()[from..][..length])
     }
 
     /// Holds so many bytes, and more, if the file has them.
     fn load(&mut self, position: u64, length: usize) -> io::Result<()> {
         let (block, before) = split(position);
         let wanted = (before + length).max(BUFFER_BYTES).next_multiple_of(BLOCK_BYTES);
-        if self.memory.len() < wanted + BLOCK_BYTES {
-            self.memory = vec![0; wanted + BLOCK_BYTES];
-            self.start = self.memory.as_ptr().align_offset(BLOCK_BYTES);
+        if self.buffer.bytes().len() < wanted {
+            self.buffer = Buffer::new(wanted);
         }
         self.held = block..block;
-        let buffer = &mut self.memory[self.start..][..wanted];
+        let buffer = &mut self.buffer.bytes()[..wanted];
         let mut found = 0;
         // Less than whole blocks come only at the end of the file.
         while found < wanted && found.is_multiple_of(BLOCK_BYTES) {
@@ -252,6 +242,26 @@ impl FileReader {
         }
         self.held = block..block + found as u64;
         Ok(())
+    }
+}
+
+/// Memory that begins where blocks may.
+struct Buffer {
+    /// The bytes, and before them what aligns them.
+    memory: Vec<u8>,
+    start: usize,
+    length: usize,
+}
+
+impl Buffer {
+    fn new(length: usize) -> Self {
+        let memory = vec![0; length + BLOCK_BYTES];
+        let start = memory.as_ptr().align_offset(BLOCK_BYTES);
+        Self { memory, start, length }
+    }
+
+    fn bytes(&mut self) -> &mut [u8] {
+        &mut self.memory[self.start..][..self.length]
     }
 }
 

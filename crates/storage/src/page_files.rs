@@ -9,7 +9,7 @@
 //! A file is the bytes of its pages, one behind the other. What is to be known
 //! of them stands in the table, with a checksum for each.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
@@ -125,18 +125,17 @@ impl PageFiles {
         Ok(pages)
     }
 
-    /// Removes all segments of a chain but these.
-    pub(crate) fn retain(
+    /// Removes segments of a chain.
+    pub(crate) fn remove(
         &self,
         chain: ChainId,
-        wanted: &BTreeSet<Segment>,
+        mut segments: impl Iterator<Item = Segment>,
     ) -> Result<(), StorageFault> {
-        for segment in self.list(chain)?.into_keys().filter(|segment| !wanted.contains(segment)) {
+        segments.try_for_each(|segment| {
             let path = self.path(chain, segment);
             fs::remove_file(&path)
-                .map_err(|error| io_fault(format!("remove {}", path.display()), &error))?;
-        }
-        Ok(())
+                .map_err(|error| io_fault(format!("remove {}", path.display()), &error))
+        })
     }
 
     fn of_chain(&self, chain: ChainId) -> PathBuf {
