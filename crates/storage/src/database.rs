@@ -20,8 +20,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rocksdb::{
-    Cache, ColumnFamily, ColumnFamilyDescriptor, DB, FlushOptions, IteratorMode, LogLevel, Options,
-    ReadOptions, WriteBatch, WriteOptions,
+    Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBIterator, FlushOptions, IteratorMode,
+    LogLevel, Options, ReadOptions, WriteBatch, WriteOptions,
 };
 use tributary_replica::store::StorageFault;
 use tributary_types::ChainId;
@@ -194,38 +194,24 @@ impl Database {
         chain: ChainId,
         start: &[u8],
         direction: rocksdb::Direction,
-        mut visit: impl FnMut(&[u8], &[u8]) -> Result<Scan, StorageFault>,
+        visit: impl FnMut(&[u8], &[u8]) -> Result<Scan, StorageFault>,
     ) -> Result<(), StorageFault> {
         let mut options = ReadOptions::default();
         options.set_iterate_lower_bound(&chain_start(chain)[..]);
         options.set_iterate_upper_bound(&chain_end(chain)[..]);
         let mode = IteratorMode::From(start, direction);
         let entries = self.shared.rocksdb.iterator_cf_opt(self.handle(family), options, mode);
-        for entry in entries {
-            let (key, value) = entry.map_err(|error| {
-                rocksdb_fault(format!("{} of chain {chain}", family.name()), &error)
-            })?;
-            if visit(&key, open_value(family, &key, &value)?)? == Scan::Stop {
-                break;
-            }
-        }
-        Ok(())
+        visit_each(family, entries, || format!("{} of chain {chain}", family.name()), visit)
     }
 
     /// Visits all entries of a family, of all chains, while `visit` wants more.
     pub(crate) fn scan_all(
         &self,
         family: Family,
-        mut visit: impl FnMut(&[u8], &[u8]) -> Result<Scan, StorageFault>,
+        visit: impl FnMut(&[u8], &[u8]) -> Result<Scan, StorageFault>,
     ) -> Result<(), StorageFault> {
-        for entry in self.shared.rocksdb.iterator_cf(self.handle(family), IteratorMode::Start) {
-            let (key, value) =
-                entry.map_err(|error| rocksdb_fault(family.name().to_owned(), &error))?;
-            if visit(&key, open_value(family, &key, &value)?)? == Scan::Stop {
-                break;
-            }
-        }
-        Ok(())
+        let entries = self.shared.rocksdb.iterator_cf(self.handle(family), IteratorMode::Start);
+        visit_each(family, entries, || family.name().to_owned(), visit)
     }
 
     fn handle(&self, family: Family) -> &ColumnFamily {
@@ -238,6 +224,22 @@ impl Database {
     fn doing(&self, action: &str) -> String {
         format!("{action} in database {}", self.shared.path.display())
     }
+}
+
+/// Verifies and visits entries; `what` names them all in a fault.
+fn visit_each(
+    family: Family,
+    entries: DBIterator<'_>,
+    what: impl Fn() -> String,
+    mut visit: impl FnMut(&[u8], &[u8]) -> Result<Scan, StorageFault>,
+) -> Result<(), StorageFault> {
+    for entry in entries {
+        let (key, value) = entry.map_err(|error| rocksdb_fault(what(), &error))?;
+        if visit(&key, open_value(family, &key, &value)?)? == Scan::Stop {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Whether a write goes through the write-ahead log.
