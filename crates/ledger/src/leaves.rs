@@ -18,7 +18,9 @@ pub(crate) struct Leaves {
     hashes: Vec<Hash>,
     /// By size: leaves of one block, of two, and so on.
     groups: [Group; CHUNK_BLOCKS],
-    buffer: Vec<u8>,
+    /// The group of the leaf before. The next one is encoded there at once:
+    /// neighbours most often are of one size.
+    usual: usize,
 }
 
 /// Leaves of one size that are not hashed yet, one behind the other, and their
@@ -32,30 +34,47 @@ struct Group {
 impl Leaves {
     /// Nothing yet; `count` leaves are expected.
     pub(crate) fn new(domain: Domain, count: usize) -> Self {
-        Self {
-            domain,
-            hashes: Vec::with_capacity(count),
-            groups: Default::default(),
-            buffer: Vec::with_capacity(CHUNK_BLOCKS * BLOCK_BYTES),
-        }
+        let hashes = Vec::with_capacity(count);
+        Self { domain, hashes, groups: Default::default(), usual: 0 }
     }
 
     /// Adds the leaf of the bytes that `encode` appends.
+    #[inline]
     pub(crate) fn push(&mut self, encode: impl FnOnce(&mut Vec<u8>)) {
-        self.buffer.clear();
-        encode(&mut self.buffer);
-        pad(&mut self.buffer);
-        let place = self.hashes.len();
+        let inputs = &mut self.groups[self.usual].inputs;
+        let start = inputs.len();
+        encode(inputs);
+        pad(inputs);
+        if inputs.len() == start + (self.usual + 1) * BLOCK_BYTES {
+            self.gathered();
+        } else {
+            let leaf = inputs.split_off(start);
+            self.push_unusual(&leaf);
+        }
+    }
+
+    /// Adds a leaf of another size than the one before.
+    fn push_unusual(&mut self, leaf: &[u8]) {
+        match (leaf.len() / BLOCK_BYTES).checked_sub(1) {
+            Some(size) if size < CHUNK_BLOCKS => {
+                self.groups[size].inputs.extend_from_slice(leaf);
+                self.usual = size;
+                self.gathered();
+            }
+            _ => self.hashes.push(self.domain.hash(leaf)),
+        }
+    }
+
+    /// A leaf was put behind the others of the usual size.
+    fn gathered(&mut self) {
+        let group = &mut self.groups[self.usual];
+        if group.places.is_empty() {
+            group.inputs.reserve(GATHERED_MAX * (self.usual + 1) * BLOCK_BYTES);
+        }
+        group.places.push(self.hashes.len());
         self.hashes.push(Hash::ZERO);
-        let blocks = self.buffer.len() / BLOCK_BYTES;
-        let Some(group) = blocks.checked_sub(1).and_then(|size| self.groups.get_mut(size)) else {
-            self.hashes[place] = self.domain.hash(&self.buffer);
-            return;
-        };
-        group.inputs.extend_from_slice(&self.buffer);
-        group.places.push(place);
         if group.places.len() == GATHERED_MAX {
-            group.flush(blocks, self.domain, &mut self.hashes);
+            group.flush(self.usual + 1, self.domain, &mut self.hashes);
         }
     }
 
@@ -74,8 +93,12 @@ pub(crate) fn leaf(domain: Domain, mut bytes: Vec<u8>) -> Hash {
     domain.hash(&bytes)
 }
 
+#[inline]
 fn pad(bytes: &mut Vec<u8>) {
-    bytes.resize(bytes.len().next_multiple_of(BLOCK_BYTES), 0);
+    let whole = bytes.len().next_multiple_of(BLOCK_BYTES);
+    // So many that it is a move of fixed size.
+    bytes.extend_from_slice(&[0; BLOCK_BYTES]);
+    bytes.truncate(whole);
 }
 
 impl Group {

@@ -92,6 +92,7 @@ fn subjects(body: &Body) -> impl Iterator<Item = Subject<'_>> {
     })
 }
 
+#[inline]
 fn encode_outcome(subject: Subject<'_>, receipt: &Receipt, out: &mut Vec<u8>) {
     subject.encode(out);
     receipt.encode(out);
@@ -99,6 +100,7 @@ fn encode_outcome(subject: Subject<'_>, receipt: &Receipt, out: &mut Vec<u8>) {
 
 impl Subject<'_> {
     /// Appends a tag byte and the canonical bytes.
+    #[inline]
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         match self {
             Self::Payment(record) => {
