@@ -50,7 +50,9 @@ impl Row for Account {
     }
 
     fn read_ahead(&self) -> u32 {
-        self.id.get().trailing_zeros() ^ self.last.index() ^ u32::from(self.owner.is_some())
+        u32::from(self.id.get().to_le_bytes()[0])
+            ^ self.last.index()
+            ^ u32::from(self.owner.is_some())
     }
 }
 

@@ -107,24 +107,14 @@ impl Index {
     }
 
     /// Slots and rows whose tag is that of `hash`, in the order of search.
-    fn candidates(&self, hash: u64) -> impl Iterator<Item = (usize, u32)> {
-        let (tag, numbers, empty) = (self.tag(hash), self.numbers(), self.empty());
-        let start = self.start(hash);
-        let places = (start..self.slots).chain(0..start);
-        places
-            .map(|place| (place, self.slot(place)))
-            .take_while(move |(_, slot)| *slot != empty)
-            .filter(move |(_, slot)| *slot & !numbers == tag)
-            .map(move |(place, slot)| (place, slot & numbers))
+    fn candidates(&self, hash: u64) -> Candidates<'_> {
+        Candidates { index: self, tag: self.tag(hash), place: self.start(hash) }
     }
 
     fn place(&mut self, hash: u64, row: u32) {
         let mut place = self.start(hash);
         while self.slot(place) != self.empty() {
-            place += 1;
-            if place == self.slots {
-                place = 0;
-            }
+            place = self.after(place);
         }
         self.set_slot(place, self.tag(hash) | row);
     }
@@ -134,6 +124,11 @@ impl Index {
     fn start(&self, hash: u64) -> usize {
         let scaled = (hash >> 32) * self.slots as u64;
         usize::try_from(scaled >> 32).unwrap_or_default()
+    }
+
+    /// The place that is searched next.
+    const fn after(&self, place: usize) -> usize {
+        if place + 1 == self.slots { 0 } else { place + 1 }
     }
 
     /// The low bits of the hash, where a slot has its tag.
@@ -163,6 +158,32 @@ impl Index {
         let at = place * self.width;
         let bytes = slot.to_le_bytes();
         self.bytes[at..at + self.width].copy_from_slice(&bytes[..self.width]);
+    }
+}
+
+/// A search; it ends at the first empty slot, which there always is.
+struct Candidates<'a> {
+    index: &'a Index,
+    tag: u32,
+    place: usize,
+}
+
+impl Iterator for Candidates<'_> {
+    type Item = (usize, u32);
+
+    #[inline]
+    fn next(&mut self) -> Option<(usize, u32)> {
+        let (index, numbers) = (self.index, self.index.numbers());
+        loop {
+            let (place, slot) = (self.place, index.slot(self.place));
+            if slot == index.empty() {
+                return None;
+            }
+            self.place = index.after(place);
+            if slot & !numbers == self.tag {
+                return Some((place, slot & numbers));
+            }
+        }
     }
 }
 

@@ -74,9 +74,10 @@ impl Row for Proxy {
 
     fn read_ahead(&self) -> u32 {
         let counters = &self.counters;
-        let ends = [counters.received, counters.swept].map(|amount| amount.get().trailing_zeros());
+        let ends = [counters.received, counters.swept]
+            .map(|amount| u32::from(amount.get().to_le_bytes()[0]));
         let marks = u32::from(self.request.is_some()) ^ u32::from(self.waiting.is_some());
-        self.id.get().trailing_zeros() ^ ends[0] ^ ends[1] ^ self.last.index() ^ marks
+        u32::from(self.id.get().to_le_bytes()[0]) ^ ends[0] ^ ends[1] ^ self.last.index() ^ marks
     }
 }
 

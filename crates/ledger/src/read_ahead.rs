@@ -30,64 +30,70 @@ pub(crate) struct Near {
     pub(crate) credit: Option<u32>,
 }
 
+/// One side of a payment, while its row is looked for.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sought {
+    hash: u64,
+    /// Whether it is among the proxies or merchants, not the accounts.
+    is_hf: bool,
+    row: Option<u32>,
+}
+
 impl Ledger {
     /// Reads what these payments, at most [`RUN_PAYMENTS`], will look up, those
     /// that are not malformed.
     pub(crate) fn read_ahead<E>(&self, payments: &[Result<Payment, E>]) -> Vec<Near> {
-        let valid = || payments.iter().flatten();
-        self.core.window.read_ahead(valid().map(|payment| payment.id));
-        let ids = || valid().flat_map(|payment| [payment.debit, payment.credit]);
-        let hashes: Vec<u64> = ids().map(|id| hash_u128(id.get())).collect();
+        let ids = payments.iter().flatten().map(|payment| payment.id);
+        self.core.window.read_ahead(ids);
+        let mut sought: Vec<[Sought; 2]> = payments.iter().map(Sought::of).collect();
         // First without looking at what is read: the processor then need not guess.
-        let slots = ids().zip(&hashes).map(|(id, hash)| self.first_slot(id, *hash));
+        let slots = sought.as_flattened().iter().map(|side| self.first_slot(side));
         black_box(slots.fold(0, |all, slot| all ^ slot));
-        let mut hashes = hashes.into_iter();
-        let mut probable = |id| hashes.next().and_then(|hash| self.probable_row(id, hash));
-        let near = |payment: &Result<Payment, E>| match payment {
-            Ok(payment) => {
-                Near { debit: probable(payment.debit), credit: probable(payment.credit) }
-            }
-            Err(_) => Near::default(),
-        };
-        let near: Vec<Near> = payments.iter().map(near).collect();
-        let rows = ids().zip(near_rows(payments, &near));
-        black_box(rows.fold(0, |all, (id, row)| all ^ self.read_row(id, row)));
-        near
+        for side in sought.as_flattened_mut() {
+            side.row = self.probable_row(side);
+        }
+        let rows = sought.as_flattened().iter().map(|side| self.read_row(side));
+        black_box(rows.fold(0, |all, read| all ^ read));
+        sought.iter().map(|[debit, credit]| Near { debit: debit.row, credit: credit.row }).collect()
     }
 
-    fn first_slot(&self, id: AccountId, hash: u64) -> u32 {
-        match (id.class(), &self.side) {
-            (AccountClass::Hf, Side::User(user)) => user.proxies.first_slot(hash),
-            (AccountClass::Hf, Side::Hf(hf)) => hf.merchants.first_slot(hash),
-            _ => self.core.accounts.first_slot(hash),
+    fn first_slot(&self, side: &Sought) -> u32 {
+        match (side.is_hf, &self.side) {
+            (true, Side::User(user)) => user.proxies.first_slot(side.hash),
+            (true, Side::Hf(hf)) => hf.merchants.first_slot(side.hash),
+            (false, _) => self.core.accounts.first_slot(side.hash),
         }
     }
 
-    fn probable_row(&self, id: AccountId, hash: u64) -> Option<u32> {
-        match (id.class(), &self.side) {
-            (AccountClass::Hf, Side::User(user)) => user.proxies.probable_row(hash),
-            (AccountClass::Hf, Side::Hf(hf)) => hf.merchants.probable_row(hash),
-            _ => self.core.accounts.probable_row(hash),
+    fn probable_row(&self, side: &Sought) -> Option<u32> {
+        match (side.is_hf, &self.side) {
+            (true, Side::User(user)) => user.proxies.probable_row(side.hash),
+            (true, Side::Hf(hf)) => hf.merchants.probable_row(side.hash),
+            (false, _) => self.core.accounts.probable_row(side.hash),
         }
     }
 
-    fn read_row(&self, id: AccountId, row: Option<u32>) -> u32 {
-        let Some(row) = row else { return 0 };
-        match (id.class(), &self.side) {
-            (AccountClass::Hf, Side::User(user)) => user.proxies.row(row).read_ahead(),
-            (AccountClass::Hf, Side::Hf(hf)) => hf.merchants.row(row).read_ahead(),
-            _ => self.core.accounts.row(row).read_ahead(),
+    fn read_row(&self, side: &Sought) -> u32 {
+        let Some(row) = side.row else { return 0 };
+        match (side.is_hf, &self.side) {
+            (true, Side::User(user)) => user.proxies.row(row).read_ahead(),
+            (true, Side::Hf(hf)) => hf.merchants.row(row).read_ahead(),
+            (false, _) => self.core.accounts.row(row).read_ahead(),
         }
     }
 }
 
-/// The rows of all payments that are not malformed, as their ids come.
-fn near_rows<'a, E>(
-    payments: &'a [Result<Payment, E>],
-    near: &'a [Near],
-) -> impl Iterator<Item = Option<u32>> + 'a {
-    let valid = payments.iter().zip(near).filter(|(payment, _)| payment.is_ok());
-    valid.flat_map(|(_, near)| [near.debit, near.credit])
+impl Sought {
+    /// Both sides of a payment. What is looked for instead of those of a
+    /// malformed one does not matter: nobody asks where it is.
+    fn of<E>(payment: &Result<Payment, E>) -> [Self; 2] {
+        let sides = payment.as_ref().map(|payment| [payment.debit, payment.credit]);
+        sides.map_or_else(|_| Default::default(), |ids| ids.map(Self::account))
+    }
+
+    fn account(id: AccountId) -> Self {
+        Self { hash: hash_u128(id.get()), is_hf: id.class() == AccountClass::Hf, row: None }
+    }
 }
 
 /// Reads rows that are about to be used.

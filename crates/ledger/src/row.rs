@@ -20,7 +20,7 @@ pub trait Row: Encode + Decode {
     /// that it is near (see the module `read_ahead`). The result means nothing.
     #[must_use]
     fn read_ahead(&self) -> u32 {
-        self.id().get().trailing_zeros()
+        u32::from(self.id().get().to_le_bytes()[0])
     }
 
     /// The leaf of the Merkle tree: the hash of the canonical bytes, padded
