@@ -209,11 +209,11 @@ impl Ledger {
         operation: &Operation,
         content: Fingerprint,
     ) -> Receipt {
-        match self.core.window.look(operation.id, content, block.time) {
-            Ok(Known::New) => {}
+        let vacancy = match self.core.window.look(operation.id, content, block.time) {
+            Ok(Known::New(vacancy)) => vacancy,
             Ok(Known::Replay(first)) => return replay(first.code, first.position),
             Err(refusal) => return refusal.into(),
-        }
+        };
         let (core, institution) = (&mut self.core, batch.institution);
         let done = match &mut self.side {
             Side::User(user) => user.operate(core, institution, &operation.action),
@@ -222,7 +222,7 @@ impl Ledger {
         let committed = moved(OutcomeCode::Committed, Position::NONE, Position::NONE);
         let receipt = done.map_or_else(Receipt::from, |()| committed);
         if is_remembered(receipt.code) {
-            core.window.insert(operation.id, content, receipt.code, block.position());
+            core.window.insert(operation.id, content, receipt.code, block.position(), vacancy);
         }
         receipt
     }
@@ -234,14 +234,14 @@ impl Ledger {
         content: Fingerprint,
     ) -> Receipt {
         let id = ordered.payment.id;
-        match self.core.window.look(id, content, block.time) {
-            Ok(Known::New) => {}
+        let vacancy = match self.core.window.look(id, content, block.time) {
+            Ok(Known::New(vacancy)) => vacancy,
             Ok(Known::Replay(first)) => return replay(first.code, first.position),
             Err(refusal) => return refusal.into(),
-        }
+        };
         let receipt = self.pay(block, ordered).unwrap_or_else(Receipt::from);
         if is_remembered(receipt.code) {
-            self.core.window.insert(id, content, receipt.code, ordered.position);
+            self.core.window.insert(id, content, receipt.code, ordered.position, vacancy);
         }
         receipt
     }

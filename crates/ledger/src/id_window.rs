@@ -25,6 +25,7 @@ use self::bucket::Bucket;
 use self::entry::Entry;
 use self::packed::SPAN_MS_MAX;
 use crate::genesis::Parameters;
+use crate::index::Vacancy;
 use crate::refusal::Refusal;
 use crate::view::Remembered;
 
@@ -57,8 +58,8 @@ pub(crate) struct IdWindow {
 /// What the window says about an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Known {
-    /// Never seen: execute.
-    New,
+    /// Never seen: execute. Where its entry goes, if its bucket is there.
+    New(Option<Vacancy>),
     /// Seen with the same content: this was the outcome.
     Replay(Remembered),
 }
@@ -113,18 +114,23 @@ impl IdWindow {
         if id.time() > time.plus_ms(self.ahead_ms) {
             return Err(Refusal { code: OutcomeCode::FromFuture, detail });
         }
-        match self.find(id) {
-            None => Ok(Known::New),
-            Some(entry) if entry.content() == content => Ok(Known::Replay(entry.remembered())),
-            Some(_) => Err(OutcomeCode::IdReused.into()),
+        let bucket = self.buckets.get(&self.bucket_of(id));
+        match bucket.map_or(Err(None), |bucket| bucket.search(id)) {
+            Err(vacancy) => Ok(Known::New(vacancy)),
+            Ok(entry) if entry.content() == content => Ok(Known::Replay(entry.remembered())),
+            Ok(_) => Err(OutcomeCode::IdReused.into()),
         }
     }
 
     /// Reads where the search for each id begins; see [`crate::read_ahead`].
     pub(crate) fn read_ahead(&self, ids: impl Iterator<Item = PaymentId>) {
-        let bucket = |id: PaymentId| self.buckets.get(&self.bucket_of(id));
-        let slots = ids.filter_map(|id| Some(bucket(id)?.first_slot(id)));
-        black_box(slots.fold(0, |all, slot| all ^ slot));
+        let sought = ids.filter_map(|id| {
+            let bucket = self.buckets.get(&self.bucket_of(id))?;
+            Some((bucket, bucket.hash(id)?))
+        });
+        // All hashes first: the processor then has more reads under way at once.
+        let sought: Vec<_> = sought.collect();
+        black_box(sought.iter().fold(0, |all, (bucket, hash)| all ^ bucket.first_slot(*hash)));
     }
 
     /// The latest outcome of an id.
@@ -132,23 +138,31 @@ impl IdWindow {
         self.find(id).as_ref().map(Entry::remembered)
     }
 
-    /// Remembers the outcome of a new id.
+    /// Remembers the outcome of an id that [`IdWindow::look`] has found to be new;
+    /// `vacancy` is what it told.
     pub(crate) fn insert(
         &mut self,
         id: PaymentId,
         content: Fingerprint,
         code: OutcomeCode,
         position: Position,
+        vacancy: Option<Vacancy>,
     ) {
+        if vacancy.is_none() {
+            self.make_bucket(id);
+        }
         let entry = Entry::new(id, content, code, position);
-        self.open_bucket(id).push_new(&entry).expect(FITS);
+        let bucket = self.open_bucket(id).expect("there is one, or one was made");
+        bucket.push_new(&entry, vacancy).expect(FITS);
     }
 
     /// Remembers what became of a pending outcome, if the window still has it.
     pub(crate) fn update(&mut self, id: PaymentId, code: OutcomeCode, position: Position) {
-        if let Some(entry) = self.find(id) {
+        if let Some(entry) = self.find(id)
+            && let Some(bucket) = self.open_bucket(id)
+        {
             let entry = Entry::new(id, entry.content(), code, position);
-            self.open_bucket(id).push(&entry).expect(FITS);
+            bucket.push(&entry).expect(FITS);
         }
     }
 
@@ -176,8 +190,8 @@ impl IdWindow {
         self.buckets.values().all(|bucket| bucket.rebuilt_digest() == bucket.digest)
     }
 
-    /// The bucket that an entry for `id` is about to be added to.
-    fn open_bucket(&mut self, id: PaymentId) -> &mut Bucket {
+    /// Makes the bucket of an id, if it is missing.
+    fn make_bucket(&mut self, id: PaymentId) {
         let number = self.bucket_of(id);
         if !self.buckets.contains_key(&number) {
             // As many ids as in the span of time before, and some more.
@@ -185,12 +199,17 @@ impl IdWindow {
             let expected = before.map_or(0, |(_, bucket)| bucket.ids() + bucket.ids() / 8);
             self.buckets.insert(number, Bucket::new(self.begin_of(number), expected));
         }
-        let bucket = self.buckets.get_mut(&number).expect("it was put there if it was missing");
+    }
+
+    /// The bucket that an entry for `id` is about to be added to.
+    fn open_bucket(&mut self, id: PaymentId) -> Option<&mut Bucket> {
+        let number = self.bucket_of(id);
+        let bucket = self.buckets.get_mut(&number)?;
         if bucket.is_digested() {
             self.open.insert(number);
         }
         self.stale = true;
-        bucket
+        Some(bucket)
     }
 
     fn bucket_of(&self, id: PaymentId) -> u64 {

@@ -21,11 +21,23 @@ pub(crate) struct Index {
     bytes: Vec<u8>,
     slots: usize,
     width: usize,
+    /// Bytes of all slots. A slot's place is where its bytes begin.
+    end: usize,
     /// Low bits of a slot that are the row's number.
     row_bits: u32,
     /// Rows that there is room for: more than their numbers, and than there are.
     capacity: usize,
     len: usize,
+}
+
+/// Where a search ended without a row: there one of this hash is put, if the
+/// index does not grow before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Vacancy {
+    hash: u64,
+    place: usize,
+    /// Of the index that was searched.
+    slots: usize,
 }
 
 const CAPACITY_MIN: usize = 12;
@@ -48,8 +60,9 @@ impl Index {
         let slots = capacity + capacity.div_ceil(5);
         let row_bits = row_bits(capacity);
         let width = if row_bits <= NARROW_ROW_BITS_MAX { NARROW_BYTES } else { WIDE_BYTES };
-        let bytes = vec![u8::MAX; slots * width + WIDE_BYTES - width];
-        Self { bytes, slots, width, row_bits, capacity, len: 0 }
+        let end = slots * width;
+        let bytes = vec![u8::MAX; end + WIDE_BYTES - width];
+        Self { bytes, slots, width, end, row_bits, capacity, len: 0 }
     }
 
     /// Number of rows.
@@ -60,6 +73,19 @@ impl Index {
     /// The row for which `is_wanted`, among those of this hash.
     pub(crate) fn find(&self, hash: u64, mut is_wanted: impl FnMut(u32) -> bool) -> Option<u32> {
         self.candidates(hash).map(|(_, row)| row).find(|row| is_wanted(*row))
+    }
+
+    /// As [`Index::find`]; where there is no such row, says where it would be.
+    pub(crate) fn search(
+        &self,
+        hash: u64,
+        mut is_wanted: impl FnMut(u32) -> bool,
+    ) -> Result<u32, Vacancy> {
+        let mut candidates = self.candidates(hash);
+        match candidates.find(|(_, row)| is_wanted(*row)) {
+            Some((_, row)) => Ok(row),
+            None => Err(Vacancy { hash, place: candidates.place, slots: self.slots }),
+        }
     }
 
     /// The row that most often, but not always, is the one of this hash.
@@ -76,9 +102,17 @@ impl Index {
     /// Adds a row that is not there yet. `hash_of` gives the hash of any row
     /// added before.
     pub(crate) fn insert(&mut self, hash: u64, row: u32, hash_of: impl Fn(u32) -> u64) {
+        self.fill(Vacancy { hash, place: self.start(hash), slots: self.slots }, row, hash_of);
+    }
+
+    /// As [`Index::insert`], where a search has found that there is no such row.
+    /// Other rows may have been added since.
+    pub(crate) fn fill(&mut self, vacancy: Vacancy, row: u32, hash_of: impl Fn(u32) -> u64) {
         self.len += 1;
         self.make_room(row, hash_of);
-        self.place(hash, row);
+        let Vacancy { hash, place, slots } = vacancy;
+        let place = if slots == self.slots { place } else { self.start(hash) };
+        self.place(place, hash, row);
     }
 
     /// Lets the row of this hash and number be found as `row` instead. `hash_of`
@@ -98,10 +132,13 @@ impl Index {
         if needed > self.capacity {
             let grown = Self::with_capacity(needed.max(self.capacity + self.capacity / 2));
             let old = std::mem::replace(self, Self { len: self.len, ..grown });
-            let rows =
-                (0..old.slots).map(|place| old.slot(place)).filter(|slot| *slot != old.empty());
+            let rows = (0..old.end)
+                .step_by(old.width)
+                .map(|place| old.slot(place))
+                .filter(|slot| *slot != old.empty());
             for row in rows.map(|slot| slot & old.numbers()) {
-                self.place(hash_of(row), row);
+                let hash = hash_of(row);
+                self.place(self.start(hash), hash, row);
             }
         }
     }
@@ -111,8 +148,8 @@ impl Index {
         Candidates { index: self, tag: self.tag(hash), place: self.start(hash) }
     }
 
-    fn place(&mut self, hash: u64, row: u32) {
-        let mut place = self.start(hash);
+    /// Puts a row into the first empty slot from `place` on.
+    fn place(&mut self, mut place: usize, hash: u64, row: u32) {
         while self.slot(place) != self.empty() {
             place = self.after(place);
         }
@@ -123,12 +160,13 @@ impl Index {
     /// (Lemire, "Fast random integer generation in an interval", 2019).
     fn start(&self, hash: u64) -> usize {
         let scaled = (hash >> 32) * self.slots as u64;
-        usize::try_from(scaled >> 32).unwrap_or_default()
+        usize::try_from(scaled >> 32).unwrap_or_default() * self.width
     }
 
     /// The place that is searched next.
     const fn after(&self, place: usize) -> usize {
-        if place + 1 == self.slots { 0 } else { place + 1 }
+        let next = place + self.width;
+        if next == self.end { 0 } else { next }
     }
 
     /// The low bits of the hash, where a slot has its tag.
@@ -149,15 +187,13 @@ impl Index {
     }
 
     fn slot(&self, place: usize) -> u32 {
-        let at = place * self.width;
-        let found = self.bytes.get(at..at + WIDE_BYTES).and_then(|bytes| bytes.try_into().ok());
-        found.map_or(0, u32::from_le_bytes) & self.empty()
+        let found = self.bytes.get(place..).and_then(|bytes| bytes.first_chunk());
+        found.map_or(u32::MAX, |bytes| u32::from_le_bytes(*bytes)) & self.empty()
     }
 
     fn set_slot(&mut self, place: usize, slot: u32) {
-        let at = place * self.width;
         let bytes = slot.to_le_bytes();
-        self.bytes[at..at + self.width].copy_from_slice(&bytes[..self.width]);
+        self.bytes[place..place + self.width].copy_from_slice(&bytes[..self.width]);
     }
 }
 
@@ -247,6 +283,24 @@ mod tests {
         }
         assert_eq!(index.probable(9), Some(0));
         assert_eq!(index.find(10, |_| true), None, "another tag");
+    }
+
+    #[test]
+    fn a_row_that_was_searched_for_is_put_where_it_is_found() {
+        let key = |row: u32| hash_u128(u128::from(row) << 100 | 7);
+        let mut index = Index::default();
+        for row in (0..3_000).step_by(3) {
+            // Two others come in between, of the same hash and of another one.
+            let vacancy = index.search(key(row), |found| found == row).unwrap_err();
+            let hash_of = |other: u32| if other % 3 == 1 { key(other - 1) } else { key(other) };
+            index.insert(key(row), row + 1, hash_of);
+            index.insert(key(row + 2), row + 2, hash_of);
+            index.fill(vacancy, row, hash_of);
+        }
+        for row in 0..3_000 {
+            let hash = if row % 3 == 1 { key(row - 1) } else { key(row) };
+            assert_eq!(index.search(hash, |found| found == row), Ok(row));
+        }
     }
 
     #[test]

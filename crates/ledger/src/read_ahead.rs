@@ -87,8 +87,10 @@ impl Sought {
     /// Both sides of a payment. What is looked for instead of those of a
     /// malformed one does not matter: nobody asks where it is.
     fn of<E>(payment: &Result<Payment, E>) -> [Self; 2] {
-        let sides = payment.as_ref().map(|payment| [payment.debit, payment.credit]);
-        sides.map_or_else(|_| Default::default(), |ids| ids.map(Self::account))
+        match payment {
+            Ok(payment) => [Self::account(payment.debit), Self::account(payment.credit)],
+            Err(_) => Default::default(),
+        }
     }
 
     fn account(id: AccountId) -> Self {

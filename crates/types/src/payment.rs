@@ -28,13 +28,23 @@ pub struct PaymentId([u8; 16]);
 #[error("{0} is not a UUID of version 7")]
 pub struct PaymentIdError(String);
 
+/// Where the fields of a UUIDv7 stand in its 128 bits.
+const TIME_SHIFT: u32 = 80;
+const VERSION_BITS: u128 = 0xf << 76;
+const VERSION_7: u128 = 7 << 76;
+const VARIANT_BITS: u128 = 0b11 << 62;
+const VARIANT: u128 = 0b10 << 62;
+
 impl PaymentId {
     /// Builds an id from a moment and 74 bits of entropy. Of the moment the low
     /// 48 bits are kept: enough until the year 10889.
     #[must_use]
     pub fn new(time: TimeMs, entropy: [u8; 10]) -> Self {
-        let builder = uuid::Builder::from_unix_timestamp_millis(time.get(), &entropy);
-        Self(builder.into_uuid().into_bytes())
+        let mut random = [0; 16];
+        random[6..].copy_from_slice(&entropy);
+        let random = u128::from_be_bytes(random) & !(VERSION_BITS | VARIANT_BITS);
+        let bits = u128::from(time.get()) << TIME_SHIFT | random | VERSION_7 | VARIANT;
+        Self(bits.to_be_bytes())
     }
 
     /// Checks version and variant.
@@ -390,5 +400,17 @@ mod tests {
         assert!(early < late);
         assert_eq!(late.time(), TimeMs::new(6));
         assert!("3f2504e0-4f89-41d3-9a0c-0305e82c3301".parse::<PaymentId>().is_err());
+    }
+
+    #[test]
+    fn an_id_is_the_uuid_of_its_time_and_entropy() {
+        for entropy in [[0; 10], [0xff; 10], [0x5a; 10], [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]] {
+            for time in [0, 1_700_000_000_000, (1 << 48) - 1, (1 << 48) + 7, u64::MAX] {
+                let builder = uuid::Builder::from_unix_timestamp_millis(time, &entropy);
+                let id = PaymentId::new(TimeMs::new(time), entropy);
+                assert_eq!(*id.as_bytes(), builder.into_uuid().into_bytes());
+                assert_eq!(PaymentId::from_bytes(*id.as_bytes()), Ok(id));
+            }
+        }
     }
 }

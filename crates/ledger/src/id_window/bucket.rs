@@ -6,7 +6,7 @@ use tributary_types::{Domain, Hash, PaymentId, TimeMs};
 
 use super::entry::Entry;
 use super::packed::{Packed, PackedId};
-use crate::index::{Index, hash_u128};
+use crate::index::{Index, Vacancy, hash_u128};
 
 /// Ids of one span of time.
 #[derive(Debug, Clone)]
@@ -45,17 +45,35 @@ impl Bucket {
         self.row_of(id).map(|row| self.entries.get(row as usize))
     }
 
-    /// What the search for an id reads first; it means nothing.
-    pub(super) fn first_slot(&self, id: PaymentId) -> u32 {
-        self.entries.pack_id(id).map_or(0, |id| self.index.first_slot(hash_id(id)))
+    /// The latest entry of an id, or where it would be found if the bucket had
+    /// one; `None` for one that does not fit.
+    pub(super) fn search(&self, id: PaymentId) -> Result<Entry, Option<Vacancy>> {
+        let id = self.entries.pack_id(id).ok_or(None)?;
+        let row = self.index.search(hash_id(id), |row| self.entries.id(row as usize) == id)?;
+        Ok(self.entries.get(row as usize))
     }
 
-    /// Appends an entry whose id is not there yet; `None` if it does not fit.
-    pub(super) fn push_new(&mut self, entry: &Entry) -> Option<()> {
+    /// By what the search for an id begins.
+    pub(super) fn hash(&self, id: PaymentId) -> Option<u64> {
+        self.entries.pack_id(id).map(hash_id)
+    }
+
+    /// What the search for an id of this hash reads first; it means nothing.
+    pub(super) fn first_slot(&self, hash: u64) -> u32 {
+        self.index.first_slot(hash)
+    }
+
+    /// Appends an entry whose id is not there yet, as a search has found;
+    /// `None` if it does not fit.
+    pub(super) fn push_new(&mut self, entry: &Entry, vacancy: Option<Vacancy>) -> Option<()> {
         let (id, row) = (self.entries.pack_id(entry.id)?, self.next_row());
-        self.entries.push(entry)?;
+        self.entries.push(id, entry)?;
         let entries = &self.entries;
-        self.index.insert(hash_id(id), row, |row| hash_id(entries.id(row as usize)));
+        let hash_of = |row| hash_id(entries.id(row as usize));
+        match vacancy {
+            Some(vacancy) => self.index.fill(vacancy, row, hash_of),
+            None => self.index.insert(hash_id(id), row, hash_of),
+        }
         Some(())
     }
 
@@ -63,8 +81,8 @@ impl Bucket {
     /// `None` if it does not fit.
     pub(super) fn push(&mut self, entry: &Entry) -> Option<()> {
         let (id, row) = (self.entries.pack_id(entry.id)?, self.next_row());
-        let Some(old) = self.row_of(id) else { return self.push_new(entry) };
-        self.entries.push(entry)?;
+        let Some(old) = self.row_of(id) else { return self.push_new(entry, None) };
+        self.entries.push(id, entry)?;
         let entries = &self.entries;
         self.index.replace(hash_id(id), old, row, |row| hash_id(entries.id(row as usize)));
         Some(())

@@ -69,11 +69,10 @@ impl Packed {
         (offset < SPAN_MS_MAX).then_some(PackedId(packed))
     }
 
-    /// Adds an entry at the end; `None` if its time is outside of the span, its
-    /// block before the first one's or 2^28 blocks behind it, or its index in the
-    /// block 2^20 or more.
-    pub(super) fn push(&mut self, entry: &Entry) -> Option<()> {
-        let id = self.pack_id(entry.id)?;
+    /// Adds an entry, whose id is this one, at the end; `None` if its block is
+    /// before the first one's or 2^28 blocks behind it, or its index in the block
+    /// 2^20 or more.
+    pub(super) fn push(&mut self, id: PackedId, entry: &Entry) -> Option<()> {
         if self.len == 0 {
             self.first_height = entry.position.height();
         }
@@ -164,6 +163,10 @@ mod tests {
         Entry { id, content_and_code, position }
     }
 
+    fn push(packed: &mut Packed, entry: &Entry) -> Option<()> {
+        packed.push(packed.pack_id(entry.id)?, entry)
+    }
+
     #[test]
     fn entries_come_back_as_they_were() {
         let mut packed = Packed::new(BEGIN);
@@ -177,7 +180,7 @@ mod tests {
         entries.push(entry(SPAN_MS_MAX - 1, [0xff; 10], 7 + (1 << 28) - 1, (1 << 20) - 1));
         entries.push(entry(0, [0; 10], 7, 0));
         for entry in &entries {
-            packed.push(entry).unwrap();
+            push(&mut packed, entry).unwrap();
         }
         assert!(packed.range(0..packed.len()).eq(entries.iter().copied()));
         for (row, entry) in entries.iter().enumerate() {
@@ -188,14 +191,14 @@ mod tests {
     #[test]
     fn what_does_not_fit_the_bucket_is_not_taken() {
         let mut packed = Packed::new(BEGIN);
-        packed.push(&entry(0, [1; 10], 7, 0)).unwrap();
-        assert_eq!(packed.push(&entry(SPAN_MS_MAX, [1; 10], 7, 0)), None);
-        assert_eq!(packed.push(&entry(1, [1; 10], 6, 0)), None);
-        assert_eq!(packed.push(&entry(1, [1; 10], 7 + (1 << 28), 0)), None);
-        assert_eq!(packed.push(&entry(1, [1; 10], 7, 1 << 20)), None);
+        push(&mut packed, &entry(0, [1; 10], 7, 0)).unwrap();
+        assert_eq!(push(&mut packed, &entry(SPAN_MS_MAX, [1; 10], 7, 0)), None);
+        assert_eq!(push(&mut packed, &entry(1, [1; 10], 6, 0)), None);
+        assert_eq!(push(&mut packed, &entry(1, [1; 10], 7 + (1 << 28), 0)), None);
+        assert_eq!(push(&mut packed, &entry(1, [1; 10], 7, 1 << 20)), None);
         let early =
             Entry { id: PaymentId::new(TimeMs::new(5), [1; 10]), ..entry(0, [1; 10], 7, 0) };
-        assert_eq!(packed.push(&early), None);
+        assert_eq!(push(&mut packed, &early), None);
         assert_eq!(packed.len(), 1);
     }
 }
