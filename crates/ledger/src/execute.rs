@@ -173,7 +173,7 @@ impl Ledger {
             let contents = Fingerprint::of_all(run.iter().map(Subject::Payment));
             let payments: Vec<_> = run.iter().map(PaymentRecord::parse).collect();
             let near = self.read_ahead(&payments);
-            let items = run.iter().zip(payments).zip(contents).zip(near);
+            let items = run.iter().zip(&payments).zip(contents).zip(near);
             for (((record, payment), content), near) in items {
                 let signed = signatures.next_if(|(entry, _)| entry.payment == index);
                 let owner_signature = signed.map(|(entry, verdict)| Signed {
@@ -248,7 +248,7 @@ impl Ledger {
 
     fn pay(&mut self, block: &Block, ordered: &Ordered<'_>) -> Result<Receipt, Refusal> {
         let core = &mut self.core;
-        match (Movement::of(&ordered.payment)?, &mut self.side) {
+        match (Movement::of(ordered.payment)?, &mut self.side) {
             (Movement::User(movement), Side::User(user)) => {
                 user.pay(core, block, movement, ordered)
             }

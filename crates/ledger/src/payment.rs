@@ -18,7 +18,7 @@ use crate::refusal::Refusal;
 /// A payment of a batch, with what gives it authority.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ordered<'a> {
-    pub(crate) payment: Payment,
+    pub(crate) payment: &'a Payment,
     pub(crate) record: &'a PaymentRecord,
     /// Where its accounts most often are.
     pub(crate) near: Near,

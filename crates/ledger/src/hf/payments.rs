@@ -21,7 +21,7 @@ impl HfChain {
         movement: HfMovement,
         ordered: &Ordered<'_>,
     ) -> Result<Receipt, Refusal> {
-        movement.check_place(&ordered.payment, &core.rules)?;
+        movement.check_place(ordered.payment, &core.rules)?;
         ordered.check_authority(core)?;
         let (previous_debit, previous_credit) = match movement {
             HfMovement::HfToHf => self.pay_merchant(ordered)?,
@@ -32,7 +32,7 @@ impl HfChain {
     }
 
     fn pay_merchant(&mut self, ordered: &Ordered<'_>) -> Result<(Position, Position), Refusal> {
-        let payment = &ordered.payment;
+        let payment = ordered.payment;
         let debit =
             self.find(payment.debit, ordered.near.debit, OutcomeCode::UnknownDebitAccount)?;
         let credit =
@@ -51,7 +51,7 @@ impl HfChain {
         core: &mut Core,
         ordered: &Ordered<'_>,
     ) -> Result<(Position, Position), Refusal> {
-        let payment = &ordered.payment;
+        let payment = ordered.payment;
         let debit = core.debit_account(payment.debit, ordered.near.debit)?;
         let credit =
             self.find(payment.credit, ordered.near.credit, OutcomeCode::UnknownCreditAccount)?;
@@ -69,7 +69,7 @@ impl HfChain {
         core: &mut Core,
         ordered: &Ordered<'_>,
     ) -> Result<(Position, Position), Refusal> {
-        let payment = &ordered.payment;
+        let payment = ordered.payment;
         let debit =
             self.find(payment.debit, ordered.near.debit, OutcomeCode::UnknownDebitAccount)?;
         let credit = core.credit_account(payment.credit, ordered.near.credit)?;

@@ -22,7 +22,7 @@ impl UserChain {
         movement: UserMovement,
         ordered: &Ordered<'_>,
     ) -> Result<Receipt, Refusal> {
-        movement.check_place(&ordered.payment, &core.rules)?;
+        movement.check_place(ordered.payment, &core.rules)?;
         ordered.check_authority(core)?;
         match movement {
             UserMovement::UserToProxy => self.pay_merchant(core, block, ordered),
@@ -47,7 +47,7 @@ impl UserChain {
         block: &Block,
         ordered: &Ordered<'_>,
     ) -> Result<Receipt, Refusal> {
-        let payment = &ordered.payment;
+        let payment = ordered.payment;
         let debit = core.debit_account(payment.debit, ordered.near.debit)?;
         let credit = self.proxies.find_near(payment.credit, ordered.near.credit);
         let credit = credit.ok_or(OutcomeCode::UnknownCreditAccount)?;
@@ -71,7 +71,7 @@ impl UserChain {
         block: &Block,
         ordered: &Ordered<'_>,
     ) -> Result<Receipt, Refusal> {
-        let payment = &ordered.payment;
+        let payment = ordered.payment;
         let debit = self.proxies.find_near(payment.debit, ordered.near.debit);
         let debit = debit.ok_or(OutcomeCode::UnknownDebitAccount)?;
         let credit = core.credit_account(payment.credit, ordered.near.credit)?;
@@ -101,7 +101,7 @@ impl UserChain {
 
 /// Between users of this chain, or a user and an issuer of this chain.
 fn pay_between_accounts(core: &mut Core, ordered: &Ordered<'_>) -> Result<Receipt, Refusal> {
-    let payment = &ordered.payment;
+    let payment = ordered.payment;
     let debit = core.debit_account(payment.debit, ordered.near.debit)?;
     let credit = core.credit_account(payment.credit, ordered.near.credit)?;
     let payer = core.accounts.row(debit);

@@ -163,7 +163,7 @@ impl UserChain {
         peer: ChainId,
         ordered: &Ordered<'_>,
     ) -> Result<Receipt, Refusal> {
-        let payment = &ordered.payment;
+        let payment = ordered.payment;
         let debit = core.debit_account(payment.debit, ordered.near.debit)?;
         let control = core.control(peer, payment.asset).ok_or(OutcomeCode::UnknownAsset)?;
         let payer = core.accounts.row(debit);
