@@ -210,10 +210,14 @@ impl DenseTree {
 
 impl Level {
     fn of(nodes: &[Hash]) -> Self {
-        let mut level =
-            Self { pairs: Vec::with_capacity(nodes.len().div_ceil(2)), ..Self::default() };
-        nodes.iter().for_each(|node| level.push(node));
-        level
+        let pairs = nodes.chunks(2).map(|siblings| {
+            let mut pair = Pair::of(&siblings[0]);
+            if let Some(right) = siblings.get(1) {
+                pair.set(1, right);
+            }
+            pair
+        });
+        Self { pairs: pairs.collect(), len: nodes.len() }
     }
 
     fn push(&mut self, node: &Hash) {

@@ -15,6 +15,9 @@ const GATHERED_MAX: usize = 64;
 /// Collects leaves in order and hashes them in groups.
 pub(crate) struct Leaves {
     domain: Domain,
+    /// Leaves so far.
+    count: usize,
+    /// Those that are hashed, each at its place; the last ones may be missing.
     hashes: Vec<Hash>,
     /// By size: leaves of one block, of two, and so on.
     groups: [Group; CHUNK_BLOCKS],
@@ -35,7 +38,7 @@ impl Leaves {
     /// Nothing yet; `count` leaves are expected.
     pub(crate) fn new(domain: Domain, count: usize) -> Self {
         let hashes = Vec::with_capacity(count);
-        Self { domain, hashes, groups: Default::default(), usual: 0 }
+        Self { domain, count: 0, hashes, groups: Default::default(), usual: 0 }
     }
 
     /// Adds the leaf of the bytes that `encode` appends.
@@ -61,7 +64,11 @@ impl Leaves {
                 self.usual = size;
                 self.gathered();
             }
-            _ => self.hashes.push(self.domain.hash(leaf)),
+            _ => {
+                let hash = self.domain.hash(leaf);
+                put(&mut self.hashes, &[self.count], &[hash]);
+                self.count += 1;
+            }
         }
     }
 
@@ -71,8 +78,8 @@ impl Leaves {
         if group.places.is_empty() {
             group.inputs.reserve(GATHERED_MAX * (self.usual + 1) * BLOCK_BYTES);
         }
-        group.places.push(self.hashes.len());
-        self.hashes.push(Hash::ZERO);
+        group.places.push(self.count);
+        self.count += 1;
         if group.places.len() == GATHERED_MAX {
             group.flush(self.usual + 1, self.domain, &mut self.hashes);
         }
@@ -84,6 +91,19 @@ impl Leaves {
             group.flush(blocks, self.domain, &mut self.hashes);
         }
         self.hashes
+    }
+}
+
+/// Puts hashes at their places, which are ascending.
+fn put(hashes: &mut Vec<Hash>, places: &[usize], found: &[Hash]) {
+    let Some(last) = places.last() else { return };
+    if places[0] == hashes.len() && last - places[0] + 1 == places.len() {
+        hashes.extend_from_slice(found);
+        return;
+    }
+    hashes.resize(hashes.len().max(last + 1), Hash::ZERO);
+    for (place, hash) in places.iter().zip(found) {
+        hashes[*place] = *hash;
     }
 }
 
@@ -103,10 +123,9 @@ fn pad(bytes: &mut Vec<u8>) {
 
 impl Group {
     /// Hashes what there is, leaves of so many blocks each.
-    fn flush(&mut self, blocks: usize, domain: Domain, hashes: &mut [Hash]) {
-        for (place, hash) in self.places.drain(..).zip(domain.hash_blocks(blocks, &self.inputs)) {
-            hashes[place] = hash;
-        }
+    fn flush(&mut self, blocks: usize, domain: Domain, hashes: &mut Vec<Hash>) {
+        put(hashes, &self.places, &domain.hash_blocks(blocks, &self.inputs));
+        self.places.clear();
         self.inputs.clear();
     }
 }
