@@ -5,7 +5,9 @@
 //! verify again.
 
 use serde::{Deserialize, Serialize};
-use tributary_types::codec::{Decode, DecodeError, Encode, Reader, decode_list, encode_list};
+use tributary_types::codec::{
+    Decode, DecodeError, Encode, Reader, decode_list, encode_count, encode_list,
+};
 use tributary_types::{
     ChainId, Domain, Hash, InstitutionId, PaymentRecord, PublicKey, Signature, SigningKey,
     canonical,
@@ -76,9 +78,12 @@ impl Batch {
     /// What the institution signs.
     #[must_use]
     pub fn signing_hash(&self, cluster: &Hash) -> Hash {
-        let mut bytes = Vec::with_capacity(self.bytes_estimate());
-        self.encode_unsigned(&mut bytes);
-        Domain::Batch.hash_parts(&[cluster.as_bytes(), &bytes])
+        // The canonical bytes, but without a copy of the payments.
+        let (mut before, mut behind) = (Vec::new(), Vec::new());
+        self.encode_before_payments(&mut before);
+        encode_list(&self.owner_signatures, &mut behind);
+        let payments = PaymentRecord::bytes_of(&self.payments);
+        Domain::Batch.hash_parts(&[cluster.as_bytes(), &before, payments, &behind])
     }
 
     /// Whether the signature is that of the named key.
@@ -109,19 +114,21 @@ impl Batch {
             + 160
     }
 
-    fn encode_unsigned(&self, out: &mut Vec<u8>) {
+    /// Everything before the bytes of the payments themselves.
+    fn encode_before_payments(&self, out: &mut Vec<u8>) {
         self.chain.encode(out);
         self.institution.encode(out);
         self.key.encode(out);
         encode_list(&self.operations, out);
-        encode_list(&self.payments, out);
-        encode_list(&self.owner_signatures, out);
+        encode_count(self.payments.len(), out);
     }
 }
 
 impl Encode for Batch {
     fn encode(&self, out: &mut Vec<u8>) {
-        self.encode_unsigned(out);
+        self.encode_before_payments(out);
+        PaymentRecord::encode_each(&self.payments, out);
+        encode_list(&self.owner_signatures, out);
         self.signature.encode(out);
     }
 }

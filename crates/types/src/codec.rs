@@ -20,6 +20,16 @@ pub trait Encode {
     /// Appends the canonical bytes to `out`.
     fn encode(&self, out: &mut Vec<u8>);
 
+    /// Appends the canonical bytes of some values, one behind the other.
+    fn encode_each(values: &[Self], out: &mut Vec<u8>)
+    where
+        Self: Sized,
+    {
+        for value in values {
+            value.encode(out);
+        }
+    }
+
     /// The canonical bytes alone.
     fn to_bytes(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(BYTES_EXPECTED);
@@ -38,6 +48,21 @@ pub trait Decode: Sized {
     /// # Errors
     /// [`DecodeError`] if the bytes are not canonical.
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError>;
+
+    /// Reads so many values.
+    ///
+    /// # Errors
+    /// As [`Decode::decode`].
+    fn decode_each(reader: &mut Reader<'_>, count: usize) -> Result<Vec<Self>, DecodeError> {
+        // A value may be larger in memory than in bytes: allocate at first no
+        // more than the input is long, whatever count it announces.
+        let fitting = reader.remaining() / size_of::<Self>().max(1);
+        let mut values = Vec::with_capacity(count.min(fitting));
+        for _ in 0..count {
+            values.push(Self::decode(reader)?);
+        }
+        Ok(values)
+    }
 }
 
 /// Decodes a value that fills `bytes` completely.
@@ -168,18 +193,24 @@ impl<A: Decode, B: Decode> Decode for (A, B) {
 /// Elements in a list that names no smaller limit of its own.
 pub const LIST_LENGTH_MAX: usize = 1 << 24;
 
+/// Appends the `u32` count of a list.
+///
+/// # Panics
+/// If it is larger than `u32::MAX`: no list in memory is so long.
+pub fn encode_count(count: usize, out: &mut Vec<u8>) {
+    let count = u32::try_from(count).expect("lists are bounded far below 2^32 elements");
+    count.encode(out);
+}
+
 /// Appends a `u32` count and the elements.
 ///
 /// # Panics
 /// If the list is longer than `u32::MAX`: no list in memory is.
 pub fn encode_list<T: Encode>(list: &[T], out: &mut Vec<u8>) {
-    let count = u32::try_from(list.len()).expect("lists are bounded far below 2^32 elements");
-    count.encode(out);
+    encode_count(list.len(), out);
     // About what most elements take; saves growing step by step.
     out.reserve(size_of_val(list));
-    for item in list {
-        item.encode(out);
-    }
+    T::encode_each(list, out);
 }
 
 /// Reads a list of at most `limit` elements.
@@ -192,13 +223,7 @@ pub fn decode_list<T: Decode>(
     limit: usize,
 ) -> Result<Vec<T>, DecodeError> {
     let count = reader.count(what, limit, T::BYTES_MIN)?;
-    // An element may be larger in memory than in bytes: allocate at first no
-    // more than the input is long, whatever count it announces.
-    let mut list = Vec::with_capacity(count.min(reader.remaining() / size_of::<T>().max(1)));
-    for _ in 0..count {
-        list.push(T::decode(reader)?);
-    }
-    Ok(list)
+    T::decode_each(reader, count)
 }
 
 /// Implements [`Encode`] and [`Decode`] for a struct, field by field.

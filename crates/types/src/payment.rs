@@ -4,10 +4,11 @@
 //! is never re-encoded. Its reserved bytes must be zero, so one payment has
 //! one encoding.
 
-use std::fmt;
-use std::str::FromStr;
+mod id;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use zerocopy::little_endian::{U16, U32, U128};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
@@ -16,123 +17,9 @@ use crate::account::{AccountId, AccountIdError};
 use crate::amount::Amount;
 use crate::codec::{Decode, DecodeError, Encode, Reader};
 use crate::hash::{Domain, Hash};
-use crate::id::{AssetId, TimeMs};
+use crate::id::AssetId;
 
-/// A UUIDv7 (RFC 9562, section 5.7): 48 bits of milliseconds, then entropy.
-/// Sorting ids sorts them by time.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PaymentId([u8; 16]);
-
-/// The text or bytes are no UUIDv7.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{0} is not a UUID of version 7")]
-pub struct PaymentIdError(String);
-
-/// Where the fields of a UUIDv7 stand in its 128 bits.
-const TIME_SHIFT: u32 = 80;
-const VERSION_BITS: u128 = 0xf << 76;
-const VERSION_7: u128 = 7 << 76;
-const VARIANT_BITS: u128 = 0b11 << 62;
-const VARIANT: u128 = 0b10 << 62;
-
-impl PaymentId {
-    /// Builds an id from a moment and 74 bits of entropy. Of the moment the low
-    /// 48 bits are kept: enough until the year 10889.
-    #[must_use]
-    pub fn new(time: TimeMs, entropy: [u8; 10]) -> Self {
-        let mut random = [0; 16];
-        random[6..].copy_from_slice(&entropy);
-        let random = u128::from_be_bytes(random) & !(VERSION_BITS | VARIANT_BITS);
-        let bits = u128::from(time.get()) << TIME_SHIFT | random | VERSION_7 | VARIANT;
-        Self(bits.to_be_bytes())
-    }
-
-    /// Checks version and variant.
-    ///
-    /// # Errors
-    /// [`PaymentIdError`] if the bytes are another kind of UUID.
-    pub fn from_bytes(bytes: [u8; 16]) -> Result<Self, PaymentIdError> {
-        let version_7 = bytes[6] >> 4 == 7 && bytes[8] >> 6 == 0b10;
-        if version_7 {
-            Ok(Self(bytes))
-        } else {
-            Err(PaymentIdError(uuid::Uuid::from_bytes(bytes).to_string()))
-        }
-    }
-
-    /// The bytes, most significant first.
-    #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; 16] {
-        &self.0
-    }
-
-    /// The moment inside the id.
-    #[must_use]
-    pub const fn time(&self) -> TimeMs {
-        let b = &self.0;
-        TimeMs::new(u64::from_be_bytes([0, 0, b[0], b[1], b[2], b[3], b[4], b[5]]))
-    }
-}
-
-impl fmt::Display for PaymentId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        uuid::Uuid::from_bytes(self.0).fmt(f)
-    }
-}
-
-impl fmt::Debug for PaymentId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self}")
-    }
-}
-
-impl FromStr for PaymentId {
-    type Err = PaymentIdError;
-    fn from_str(text: &str) -> Result<Self, PaymentIdError> {
-        let uuid: uuid::Uuid = text.parse().map_err(|_| PaymentIdError(text.to_owned()))?;
-        Self::from_bytes(uuid.into_bytes())
-    }
-}
-
-impl Serialize for PaymentId {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if serializer.is_human_readable() {
-            serializer.collect_str(self)
-        } else {
-            self.0.serialize(serializer)
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for PaymentId {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        use serde::de::Error as _;
-        if deserializer.is_human_readable() {
-            String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
-        } else {
-            Self::from_bytes(<[u8; 16]>::deserialize(deserializer)?).map_err(D::Error::custom)
-        }
-    }
-}
-
-impl Encode for PaymentId {
-    #[inline]
-    fn encode(&self, out: &mut Vec<u8>) {
-        self.0.encode(out);
-    }
-}
-
-impl Decode for PaymentId {
-    const BYTES_MIN: usize = 16;
-    #[inline]
-    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let bytes: [u8; 16] = reader.array("payment id")?;
-        Self::from_bytes(bytes).map_err(|_| DecodeError::Invalid {
-            what: "payment id version",
-            value: u64::from(bytes[6] >> 4),
-        })
-    }
-}
+pub use self::id::{PaymentId, PaymentIdError};
 
 /// What a payment is, as its sender declares it. The ledger checks that the
 /// classes of both accounts fit.
@@ -281,6 +168,12 @@ impl PaymentRecord {
         })
     }
 
+    /// The bytes of some records, one behind the other.
+    #[must_use]
+    pub fn bytes_of(records: &[Self]) -> &[u8] {
+        records.as_bytes()
+    }
+
     /// The 16 bytes of the id, unchecked.
     #[must_use]
     pub const fn id_bytes(&self) -> &[u8; 16] {
@@ -297,7 +190,7 @@ impl PaymentRecord {
 impl From<&Payment> for PaymentRecord {
     fn from(payment: &Payment) -> Self {
         Self {
-            id: payment.id.0,
+            id: *payment.id.as_bytes(),
             debit: payment.debit.get().into(),
             credit: payment.credit.get().into(),
             amount: payment.amount.get().into(),
@@ -324,6 +217,10 @@ impl Encode for PaymentRecord {
     fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(self.as_bytes());
     }
+
+    fn encode_each(records: &[Self], out: &mut Vec<u8>) {
+        out.extend_from_slice(Self::bytes_of(records));
+    }
 }
 
 impl Decode for PaymentRecord {
@@ -332,6 +229,12 @@ impl Decode for PaymentRecord {
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let bytes: [u8; Self::BYTES] = reader.array("payment record")?;
         Ok(zerocopy::transmute!(bytes))
+    }
+
+    fn decode_each(reader: &mut Reader<'_>, count: usize) -> Result<Vec<Self>, DecodeError> {
+        let bytes = reader.take(count.saturating_mul(Self::BYTES), "payment records")?;
+        // All of it is records, so there is no error to tell.
+        Ok(<[Self]>::ref_from_bytes(bytes).map(<[Self]>::to_vec).unwrap_or_default())
     }
 }
 
@@ -358,6 +261,7 @@ mod tests {
     use super::*;
     use crate::account::{AccountClass, Slot};
     use crate::codec::decode_exact;
+    use crate::id::TimeMs;
     use crate::institution::InstitutionId;
     use crate::name::AccountName;
 
@@ -387,30 +291,27 @@ mod tests {
     }
 
     #[test]
+    fn many_records_are_encoded_as_one_by_one() {
+        let records: Vec<_> = (0..5_u8)
+            .map(|number| {
+                let id = PaymentId::new(TimeMs::new(number.into()), [number; 10]);
+                PaymentRecord::from(&Payment { id, ..sample() })
+            })
+            .collect();
+        let bytes = records.to_bytes();
+        let singly: Vec<u8> = records.iter().flat_map(Encode::to_bytes).collect();
+        assert_eq!(bytes, [&[5, 0, 0, 0], singly.as_slice()].concat());
+        assert_eq!(decode_exact::<Vec<PaymentRecord>>(&bytes), Ok(records));
+        for count in [4, 6, u8::MAX] {
+            let wrong = [&[count, 0, 0, 0], singly.as_slice()].concat();
+            assert!(decode_exact::<Vec<PaymentRecord>>(&wrong).is_err(), "{count}");
+        }
+    }
+
+    #[test]
     fn reserved_bytes_must_be_zero() {
         let mut record = PaymentRecord::from(&sample());
         record.reserved_zero = 1;
         assert_eq!(record.parse(), Err(RecordError::Reserved));
-    }
-
-    #[test]
-    fn ids_sort_by_time_and_carry_it() {
-        let early = PaymentId::new(TimeMs::new(5), [255; 10]);
-        let late = PaymentId::new(TimeMs::new(6), [0; 10]);
-        assert!(early < late);
-        assert_eq!(late.time(), TimeMs::new(6));
-        assert!("3f2504e0-4f89-41d3-9a0c-0305e82c3301".parse::<PaymentId>().is_err());
-    }
-
-    #[test]
-    fn an_id_is_the_uuid_of_its_time_and_entropy() {
-        for entropy in [[0; 10], [0xff; 10], [0x5a; 10], [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]] {
-            for time in [0, 1_700_000_000_000, (1 << 48) - 1, (1 << 48) + 7, u64::MAX] {
-                let builder = uuid::Builder::from_unix_timestamp_millis(time, &entropy);
-                let id = PaymentId::new(TimeMs::new(time), entropy);
-                assert_eq!(*id.as_bytes(), builder.into_uuid().into_bytes());
-                assert_eq!(PaymentId::from_bytes(*id.as_bytes()), Ok(id));
-            }
-        }
     }
 }

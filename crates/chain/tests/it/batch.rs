@@ -32,6 +32,17 @@ fn a_signature_holds_for_its_cluster_only() {
 }
 
 #[test]
+fn the_bytes_before_the_signature_are_signed() {
+    for owners in [&[][..], &[0, 2]] {
+        let batch = signed(owners);
+        let bytes = batch.to_bytes();
+        let unsigned = &bytes[..bytes.len() - batch.signature.to_bytes().len()];
+        let hash = Domain::Batch.hash_parts(&[cluster().as_bytes(), unsigned]);
+        assert_eq!(batch.signing_hash(&cluster()), hash);
+    }
+}
+
+#[test]
 fn a_batch_cannot_be_moved_to_another_chain_institution_or_key() {
     let check = |change: fn(&mut Batch)| {
         let mut changed = signed(&[0]);
