@@ -56,18 +56,23 @@ pub(crate) fn states() -> Vec<StateProof> {
     let certified = parts.map(|(ledger, parts)| {
         let header = ledger.header().clone();
         let certificate = WORLD.certificate(&header);
-        parts.expect("the samples have the row").certified(header, certificate)
+        parts.expect("the samples have the row").certified(header, Vec::new(), certificate)
     });
     certified.into()
 }
 
-/// An operation and a payment.
+/// An operation and a payment, each under the certificate of the next block if
+/// there is one.
 pub(crate) fn outcomes() -> Vec<OutcomeProof> {
+    let headers = || WORLD.blocks.iter().map(|(_, _, executed)| &executed.header);
     let blocks = WORLD.blocks.iter().filter(|(_, body, _)| !body.batches.is_empty());
     let proofs = blocks.filter_map(|(_, body, executed)| {
         let header = executed.header.clone();
-        let certificate = WORLD.certificate(&header);
-        OutcomeProof::from_block(header, certificate, body, &executed.outcomes, 0)
+        let cluster = WORLD.genesis.hash();
+        let after: Vec<_> =
+            headers().filter(|next| next.follows(&header, &cluster)).cloned().collect();
+        let certificate = WORLD.certificate(after.last().unwrap_or(&header));
+        OutcomeProof::from_block(header, after, certificate, body, &executed.outcomes, 0)
     });
     proofs.collect()
 }
@@ -77,5 +82,5 @@ pub(crate) fn routes() -> Option<RoutesProof> {
     let ledger = &WORLD.ledgers[&HF];
     let header = ledger.header().clone();
     let certificate = WORLD.certificate(&header);
-    ledger.prove_routes().map(|parts| parts.certified(header, certificate))
+    ledger.prove_routes().map(|parts| parts.certified(header, Vec::new(), certificate))
 }

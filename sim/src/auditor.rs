@@ -5,9 +5,11 @@
 //! genesis alone; whatever somebody changed in the text must not.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tributary_chain::certificate::DESCENDANTS_MAX;
 use tributary_chain::{Body, Certificate, Header};
 use tributary_ledger::outcome::Subject;
 use tributary_ledger::{
@@ -36,8 +38,8 @@ pub struct Auditor {
     genesis: Genesis,
     accounts: Vec<AccountId>,
     prng: Prng,
-    /// The newest block of each chain that is due for an audit.
-    blocks: BTreeMap<ChainId, ExecutedBlock>,
+    /// A block of each chain that is due for an audit, with the headers after it.
+    blocks: BTreeMap<ChainId, (ExecutedBlock, Vec<Header>)>,
     /// The newest books of each chain, and older ones.
     books: BTreeMap<ChainId, BooksReport>,
     older: Option<BooksReport>,
@@ -90,8 +92,16 @@ impl Auditor {
 
     /// A block was executed for the first time.
     pub fn executed(&mut self, block: &ExecutedBlock) {
-        if is_due(block.header.height) {
-            self.blocks.insert(block.header.chain, block.clone());
+        let header = &block.header;
+        match self.blocks.entry(header.chain) {
+            Entry::Occupied(mut due) if due.get().1.len() < DESCENDANTS_MAX => {
+                due.get_mut().1.push(header.clone());
+            }
+            due => {
+                if is_due(header.height) {
+                    due.insert_entry((block.clone(), Vec::new()));
+                }
+            }
         }
     }
 
@@ -105,20 +115,31 @@ impl Auditor {
         certificate: &Certificate,
         ledger: &Ledger,
     ) -> Result<(), String> {
-        let is_known = self.blocks.get(&header.chain).is_some_and(|block| block.header == *header);
-        if !is_known || ledger.header() != header {
+        let shows = |(block, after): &(ExecutedBlock, Vec<Header>)| {
+            block.header == *header || after.contains(header)
+        };
+        if !self.blocks.get(&header.chain).is_some_and(shows) || ledger.header() != header {
             return Ok(());
         }
         let place = format!("chain {} height {}", header.chain, header.height);
-        let block = self.blocks.remove(&header.chain);
-        let audited = block.map_or(Ok(()), |block| self.outcome(&block, certificate));
+        let due = self.blocks.remove(&header.chain);
+        let audited = due.map_or(Ok(()), |(block, mut after)| {
+            after.retain(|descendant| descendant.height <= header.height);
+            self.outcome(&block, &after, certificate)
+        });
         let audited = audited.and_then(|()| self.account(header, certificate, ledger));
         let audited = audited.and_then(|()| self.routes(header, certificate, ledger));
         audited.and_then(|()| self.books(ledger)).map_err(|text| format!("{place}: {text}"))
     }
 
-    /// What became of something in the block, as the archive keeps it.
-    fn outcome(&mut self, block: &ExecutedBlock, certificate: &Certificate) -> Result<(), String> {
+    /// What became of something in the block, as the archive keeps it; the last
+    /// of the headers `after` it is certified, or its own.
+    fn outcome(
+        &mut self,
+        block: &ExecutedBlock,
+        after: &[Header],
+        certificate: &Certificate,
+    ) -> Result<(), String> {
         let stored = block.outcomes.to_bytes();
         let outcomes: BlockOutcomes = decode_exact(&stored).map_err(|error| error.to_string())?;
         let body: Body = decode_exact(&block.body).map_err(|error| error.to_string())?;
@@ -132,8 +153,8 @@ impl Auditor {
             check_line(&payment, receipt)?;
         }
         let prove = |index| {
-            let (header, certificate) = (block.header.clone(), certificate.clone());
-            OutcomeProof::from_block(header, certificate, &body, &outcomes, index)
+            let (header, after) = (block.header.clone(), after.to_vec());
+            OutcomeProof::from_block(header, after, certificate.clone(), &body, &outcomes, index)
         };
         // One payment twice in a block is refused twice in the same words.
         let is_true = |other: &OutcomeProof| {
@@ -171,7 +192,7 @@ impl Auditor {
         if last != Some(ledger.last_position(&account)) {
             return Err(format!("the history of {account} ends at {last:?}"));
         }
-        self.show(&parts.certified(header.clone(), certificate.clone()), |_| false)
+        self.show(&parts.certified(header.clone(), Vec::new(), certificate.clone()), |_| false)
     }
 
     /// The route table, which no other one replaces.
@@ -182,7 +203,7 @@ impl Auditor {
         ledger: &Ledger,
     ) -> Result<(), String> {
         let Some(parts) = ledger.prove_routes() else { return Ok(()) };
-        let proof = parts.certified(header.clone(), certificate.clone());
+        let proof = parts.certified(header.clone(), Vec::new(), certificate.clone());
         self.show(&proof, |_| false)?;
         let (known, genesis) = (&self.genesis.routes, &self.genesis);
         proof.verify_after(genesis, known).map_err(|error| error.to_string())?;

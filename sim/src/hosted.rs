@@ -167,7 +167,7 @@ impl Hosted {
     pub fn routes(&self) -> Option<RoutesProof> {
         let View { certificate, capture } = self.view.as_ref()?;
         let parts = capture.routes.clone()?;
-        Some(parts.certified(capture.header.clone(), certificate.clone()))
+        Some(parts.certified(capture.header.clone(), Vec::new(), certificate.clone()))
     }
 
     /// Holds a question open until there is something to answer it with.

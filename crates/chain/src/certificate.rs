@@ -3,16 +3,22 @@
 //! A certificate is valid only for distinct members of the registered set, at
 //! least a quorum of them, each with a valid signature over this very header.
 //! Nothing in it is taken from the prover: the set comes from the verifier.
+//!
+//! A header names its parent by hash, so what a quorum signs it signs with all
+//! that came before: a certificate holds for every ancestor of its header, shown
+//! with the headers in between ([`Certificate::verify_descent`]).
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tributary_types::codec::{Decode, DecodeError, Encode, Reader, decode_list, encode_list};
-use tributary_types::{Domain, Hash, PublicKey, Signature, SigningKey};
+use tributary_types::{BlockHeight, Domain, Hash, PublicKey, Signature, SigningKey};
 
 use crate::header::Header;
 
 /// Most validators of one chain.
 pub const VALIDATORS_MAX: usize = 64;
+/// Most headers from one, without it, to the descendant that a quorum signed.
+pub const DESCENDANTS_MAX: usize = 4_096;
 
 /// The registered validators of a chain, in their fixed order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -190,6 +196,12 @@ pub enum CertificateError {
     /// A signature does not verify.
     #[error("signature of validator {0} is wrong")]
     WrongSignature(u16),
+    /// More headers up to the signed one than [`DESCENDANTS_MAX`].
+    #[error("{0} headers up to the signed one, at most {DESCENDANTS_MAX} are allowed")]
+    TooManyDescendants(usize),
+    /// A header that does not follow the one before it.
+    #[error("the header shown as height {0} does not follow the one before it")]
+    NotAChild(BlockHeight),
 }
 
 impl Certificate {
@@ -219,6 +231,31 @@ impl Certificate {
         }
         let hash = header.hash(cluster);
         self.votes.iter().try_for_each(|vote| vote.verify(set, &hash))
+    }
+
+    /// Checks that this certifies `header` itself or, where there are any, the
+    /// last of its `descendants`: each the child of the one before.
+    ///
+    /// # Errors
+    /// [`CertificateError`] says which rule fails.
+    pub fn verify_descent(
+        &self,
+        cluster: &Hash,
+        header: &Header,
+        descendants: &[Header],
+        set: &ValidatorSet,
+    ) -> Result<(), CertificateError> {
+        if descendants.len() > DESCENDANTS_MAX {
+            return Err(CertificateError::TooManyDescendants(descendants.len()));
+        }
+        let mut last = header;
+        for child in descendants {
+            if !child.follows(last, cluster) {
+                return Err(CertificateError::NotAChild(child.height));
+            }
+            last = child;
+        }
+        self.verify(cluster, last, set)
     }
 }
 

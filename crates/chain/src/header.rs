@@ -45,4 +45,13 @@ impl Header {
     pub fn hash(&self, cluster: &Hash) -> Hash {
         Domain::Header.hash_parts(&[cluster.as_bytes(), &self.to_bytes()])
     }
+
+    /// Whether this is a child of `parent`: the next height of its chain, upon
+    /// that very header.
+    #[must_use]
+    pub fn follows(&self, parent: &Self, cluster: &Hash) -> bool {
+        self.chain == parent.chain
+            && self.height == parent.height.next()
+            && self.parent == parent.hash(cluster)
+    }
 }

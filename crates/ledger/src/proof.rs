@@ -36,7 +36,7 @@ pub enum ProvedLeaf {
     Merchant(Merchant),
 }
 
-/// Everything of a [`StateProof`] that the ledger has; header and certificate
+/// Everything of a [`StateProof`] that the ledger has; headers and certificate
 /// are the host's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StateProofParts {
@@ -54,7 +54,10 @@ pub struct StateProofParts {
 pub struct StateProof {
     /// The header whose `state_root` commits to the row.
     pub header: Header,
-    /// The quorum's signatures.
+    /// The headers after it up to the one that the quorum signed; none if that
+    /// is itself.
+    pub descendants: Vec<Header>,
+    /// The quorum's signatures over the last of these headers.
     pub certificate: Certificate,
     /// What `state_root` is made of.
     pub parts: StateParts,
@@ -81,7 +84,10 @@ pub enum OutcomeSubject {
 pub struct OutcomeProof {
     /// The header whose `receipts_root` commits to the outcome.
     pub header: Header,
-    /// The quorum's signatures.
+    /// The headers after it up to the one that the quorum signed; none if that
+    /// is itself.
+    pub descendants: Vec<Header>,
+    /// The quorum's signatures over the last of these headers.
     pub certificate: Certificate,
     /// What was asked.
     pub subject: OutcomeSubject,
@@ -149,8 +155,14 @@ impl StateProofParts {
     /// Adds what only the host has. `header` must be the one that the ledger
     /// stood at.
     #[must_use]
-    pub fn certified(self, header: Header, certificate: Certificate) -> StateProof {
-        StateProof { header, certificate, parts: self.parts, leaf: self.leaf, path: self.path }
+    pub fn certified(
+        self,
+        header: Header,
+        descendants: Vec<Header>,
+        certificate: Certificate,
+    ) -> StateProof {
+        let Self { parts, leaf, path } = self;
+        StateProof { header, descendants, certificate, parts, leaf, path }
     }
 }
 
@@ -160,7 +172,8 @@ impl StateProof {
     /// # Errors
     /// [`ProofError`] names the first link that does not hold.
     pub fn verify(&self, genesis: &Genesis) -> Result<(), ProofError> {
-        verify_state(genesis, &self.header, &self.certificate, &self.parts)?;
+        verify_descent(genesis, &self.header, &self.descendants, &self.certificate)?;
+        verify_state(&self.header, &self.parts)?;
         let (leaf, tree) = match &self.leaf {
             ProvedLeaf::Account(account) => (account.leaf_hash(), &self.parts.accounts),
             ProvedLeaf::Proxy(proxy) => (proxy.leaf_hash(), &self.parts.proxies),
@@ -189,10 +202,11 @@ impl StateProof {
 
 impl OutcomeProof {
     /// The proof of the outcome at `index` of a block, or `None` if there is no
-    /// such outcome. All arguments must be of the same block.
+    /// such outcome. `header`, `body` and `outcomes` must be of the same block.
     #[must_use]
     pub fn from_block(
         header: Header,
+        descendants: Vec<Header>,
         certificate: Certificate,
         body: &Body,
         outcomes: &BlockOutcomes,
@@ -206,7 +220,8 @@ impl OutcomeProof {
         let tree = outcomes.tree(body);
         let path = tree.path(index)?;
         let tree = tree.commitment();
-        Some(Self { header, certificate, subject, receipt: *receipt, tree, path })
+        let receipt = *receipt;
+        Some(Self { header, descendants, certificate, subject, receipt, tree, path })
     }
 
     /// Checks everything, from the leaf up to the registered validators.
@@ -214,7 +229,7 @@ impl OutcomeProof {
     /// # Errors
     /// [`ProofError`] names the first link that does not hold.
     pub fn verify(&self, genesis: &Genesis) -> Result<(), ProofError> {
-        verify_certificate(genesis, &self.header, &self.certificate)?;
+        verify_descent(genesis, &self.header, &self.descendants, &self.certificate)?;
         let (expected, found) = (self.header.receipts_root, receipts_root(&self.tree));
         if expected != found {
             return Err(ProofError::ReceiptsRoot { expected, found });
@@ -246,23 +261,19 @@ impl OutcomeProof {
     }
 }
 
-fn verify_certificate(
+/// Checks that the chain's quorum signed the header or a descendant of it.
+fn verify_descent(
     genesis: &Genesis,
     header: &Header,
+    descendants: &[Header],
     certificate: &Certificate,
 ) -> Result<(), ProofError> {
     let set = genesis.validator_set(header.chain).ok_or(ProofError::UnknownChain(header.chain))?;
-    Ok(certificate.verify(&genesis.hash(), header, &set)?)
+    Ok(certificate.verify_descent(&genesis.hash(), header, descendants, &set)?)
 }
 
-/// Checks that a certified header commits to these parts.
-fn verify_state(
-    genesis: &Genesis,
-    header: &Header,
-    certificate: &Certificate,
-    parts: &StateParts,
-) -> Result<(), ProofError> {
-    verify_certificate(genesis, header, certificate)?;
+/// Checks that a header commits to these parts.
+fn verify_state(header: &Header, parts: &StateParts) -> Result<(), ProofError> {
     let (expected, found) = (header.state_root, parts.root());
     if expected == found { Ok(()) } else { Err(ProofError::StateRoot { expected, found }) }
 }

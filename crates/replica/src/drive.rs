@@ -45,7 +45,7 @@ impl Replica {
         if self.is_stopped() {
             return false;
         }
-        if std::mem::take(&mut self.is_unsigned) {
+        if std::mem::take(&mut self.is_unnoted) {
             self.conclude();
         } else if let Some(mut under_way) = self.under_way.take() {
             if let Some(entry) = under_way.committed.pop_front() {
@@ -177,16 +177,16 @@ impl Replica {
         }
         let block = ExecutedBlock { header, body: entry.data.clone(), outcomes };
         self.emit(Effect::Executed(Arc::new(block)));
-        self.is_unsigned = true;
+        self.is_unnoted = true;
         self.checkpoints.executed(entry.data.len());
         self.examine_parked(body);
     }
 
-    /// Signs the block that was executed last, and saves the state if that is
-    /// due.
+    /// Notes the block that was executed last, signs it and saves the state if
+    /// that is due.
     fn conclude(&mut self) {
         let header = self.ledger.header().clone();
-        self.sign(&header);
+        self.note_executed(&header);
         if !self.is_stopped() {
             self.save_checkpoint_if_due();
         }

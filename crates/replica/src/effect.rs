@@ -60,7 +60,8 @@ pub enum Effect {
     /// A block was executed: for archive, metrics and whoever follows the
     /// chain. After a restart the blocks behind the checkpoint come again.
     Executed(Arc<ExecutedBlock>),
-    /// A quorum signed a header that this replica executed.
+    /// A quorum signed a header that this replica executed: it and all before it
+    /// are certified. Not every header is signed ([`crate::signing`]).
     Certified {
         /// The header.
         header: Header,

@@ -18,6 +18,7 @@
 //! handle_space_wanted()                         the log's files take too much space
 //! handle_snapshot_sent(to: u16)                 answers Effect::SendSnapshot
 //! handle_snapshot_failed(to: u16)
+//! handle_certificate_wanted()                   somebody waits for a proof
 //! handle_peer_unreachable(peer: u16)            messages to it are lost
 //! handle_peer_ended(peer: u16)                  its process is no more
 //! handle_resign()                               orderly stop
@@ -41,6 +42,8 @@ mod recovery;
 mod snapshot;
 mod validators;
 mod votes;
+
+pub mod signing;
 
 mod election;
 mod engine;

@@ -85,9 +85,9 @@ canonical!(CertifiedHeader { header: Header, certificate: Certificate });
 pub struct ClockNotice {
     /// Its wall clock.
     pub wall: TimeMs,
-    /// Up to here it needs no votes: everything executed is certified, or too
-    /// old to be asked for. Peers answer with their votes above it, and with the
-    /// last certificate that they have.
+    /// The highest height that it knows to be certified: up to here it needs no
+    /// votes. Peers answer with their votes above it, and with the last
+    /// certificate that they have.
     pub certified_through: BlockHeight,
 }
 canonical!(ClockNotice { wall: TimeMs, certified_through: BlockHeight });

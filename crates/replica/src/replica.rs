@@ -84,8 +84,10 @@ pub struct Replica {
     pub(crate) gone: BTreeSet<u16>,
     /// What raft asked for last, as far as it is not done.
     pub(crate) under_way: Option<UnderWay>,
-    /// Whether the last block is executed and not yet signed.
-    pub(crate) is_unsigned: bool,
+    /// Whether the last block is executed and its header not yet noted.
+    pub(crate) is_unnoted: bool,
+    /// When the last header was noted.
+    pub(crate) executed_at_ms: u64,
     effects: VecDeque<Effect>,
     stopped: Option<Fatality>,
 }
@@ -152,7 +154,8 @@ impl Replica {
             resigning: false,
             gone: BTreeSet::new(),
             under_way: None,
-            is_unsigned: false,
+            is_unnoted: false,
+            executed_at_ms: 0,
             effects: VecDeque::new(),
             stopped: None,
             config,
@@ -169,7 +172,7 @@ impl Replica {
         let header = self.ledger.header().clone();
         check_replay(&self.cluster, &header, self.certified_before.as_ref())?;
         if header.height > BlockHeight::new(0) {
-            self.sign(&header);
+            self.note_executed(&header);
         }
         self.drive();
         self.stopped.take().map_or(Ok(()), |fatality| Err(fatality.into()))
@@ -203,6 +206,7 @@ impl Replica {
         if self.resigning && ticks > 0 {
             self.hand_over();
         }
+        self.sign_at_rest(now);
         self.send_clock_notice(now);
     }
 

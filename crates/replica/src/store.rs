@@ -191,11 +191,17 @@ pub trait BlockStore: Send + Sync {
         height: BlockHeight,
     ) -> Result<Option<StoredBlock>, StorageFault>;
 
-    /// The certificate of the block at a height, if it is here.
+    /// The header at a height, if it is here.
     ///
     /// # Errors
     /// [`StorageFault`].
-    fn certificate(
+    fn header(&self, chain: ChainId, height: BlockHeight) -> Result<Option<Header>, StorageFault>;
+
+    /// The lowest certified header at `height` or above that is here.
+    ///
+    /// # Errors
+    /// [`StorageFault`].
+    fn certificate_from(
         &self,
         chain: ChainId,
         height: BlockHeight,

@@ -12,7 +12,8 @@ use crate::engine::raft_id;
 use crate::peer::{CertifiedHeader, ClockNotice, Farewell, HeaderVote, PeerMessage};
 use crate::raft_codec::RaftMessage;
 use crate::replica::Replica;
-use crate::votes::Tallied;
+use crate::signing::REST_MS;
+use crate::votes::{Counted, Tallied};
 
 /// Milliseconds between the clock notices that a replica sends.
 pub const CLOCK_INTERVAL_MS: u64 = 250;
@@ -50,17 +51,28 @@ impl Replica {
         Ok(())
     }
 
-    /// Signs a header that was executed here, and counts the signature.
-    pub(crate) fn sign(&mut self, header: &Header) {
-        let (vote, tallied) = self.votes.executed(header, header.hash(&self.cluster));
-        if let Some(vote) = vote {
-            for to in self.others() {
-                if self.votes.is_wanted_by(to, vote.height) {
-                    self.emit(Effect::Send { to, message: PeerMessage::Vote(vote) });
-                }
-            }
+    /// Somebody wants proof of what was executed: signs the last header, and with
+    /// that asks all others for their signatures.
+    pub fn handle_certificate_wanted(&mut self) {
+        if !self.is_stopped() {
+            let counted = self.votes.sign_last();
+            self.act_on(counted);
         }
-        self.act_on(tallied);
+    }
+
+    /// Signs the last header if no other has followed it for a moment.
+    pub(crate) fn sign_at_rest(&mut self, now: Now) {
+        if now.monotonic_ms >= self.executed_at_ms.saturating_add(REST_MS) {
+            self.handle_certificate_wanted();
+        }
+    }
+
+    /// Takes note of a header that was executed here, and signs it if that is
+    /// due.
+    pub(crate) fn note_executed(&mut self, header: &Header) {
+        self.executed_at_ms = self.now.map_or(0, |now| now.monotonic_ms);
+        let counted = self.votes.executed(header, header.hash(&self.cluster));
+        self.act_on(counted);
     }
 
     pub(crate) fn check_addresses(&self, from: u16, message: &Message) -> Result<(), PeerError> {
@@ -79,9 +91,9 @@ impl Replica {
             return Err(PeerError::WrongValidator { expected: from, found });
         }
         let height = vote.height;
-        let tallied =
+        let counted =
             self.votes.received(vote).map_err(|error| PeerError::Vote { height, error })?;
-        self.act_on(tallied);
+        self.act_on(counted);
         Ok(())
     }
 
@@ -91,7 +103,7 @@ impl Replica {
             .votes
             .certified_elsewhere(&self.cluster, message)
             .map_err(|error| PeerError::Certificate { height, error })?;
-        self.act_on(tallied);
+        self.act_on(Counted { vote: None, tallied });
         Ok(())
     }
 
@@ -108,7 +120,14 @@ impl Replica {
         }
     }
 
-    fn act_on(&mut self, tallied: Tallied) {
+    fn act_on(&mut self, Counted { vote, tallied }: Counted) {
+        if let Some(vote) = vote {
+            for to in self.others() {
+                if self.votes.is_wanted_by(to, vote.height) {
+                    self.emit(Effect::Send { to, message: PeerMessage::Vote(vote) });
+                }
+            }
+        }
         match tallied {
             Tallied::Open => {}
             Tallied::Certified(header, certificate) => {
@@ -128,7 +147,7 @@ impl Replica {
         // Who has said farewell does not sound as if it stayed.
         if !self.resigning && self.noticed_at_ms.is_none_or(due) {
             self.noticed_at_ms = Some(now.monotonic_ms);
-            let certified_through = self.votes.certified_through();
+            let certified_through = self.votes.last_certified();
             let notice = ClockNotice { wall: now.wall, certified_through };
             for to in self.others() {
                 self.emit(Effect::Send { to, message: PeerMessage::Clock(notice) });

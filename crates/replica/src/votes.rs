@@ -1,10 +1,12 @@
 //! Votes become certificates, or evidence.
 //!
-//! Every executed header is signed and the signature sent to all. Equal
-//! signatures of a quorum are a certificate; a quorum that signed another
+//! Every executed header is noted; those that [`crate::signing`] names are
+//! signed, and the signature sent to all. Equal signatures of a quorum are a
+//! certificate, for all headers before it too; a quorum that signed another
 //! header than this replica executed proves that this replica has diverged.
-//! Only recent heights are kept: votes that come too early or too late are
-//! dropped, and asked for again by what [`crate::ClockNotice`] says.
+//! Only recent heights are kept, from the last certified one on: votes that come
+//! too early or too late are dropped, and asked for again by what
+//! [`crate::ClockNotice`] says.
 
 use std::collections::BTreeMap;
 
@@ -14,6 +16,7 @@ use tributary_types::{BlockHeight, Hash, SigningKey};
 
 use crate::effect::Fatality;
 use crate::peer::{CertifiedHeader, HeaderVote};
+use crate::signing::is_due;
 
 /// Heights behind the last executed one whose votes are kept.
 pub(crate) const HEIGHTS_KEPT: u64 = 1_024;
@@ -22,7 +25,16 @@ pub(crate) const HEIGHTS_AHEAD_MAX: u64 = 1_024;
 /// Votes sent again in answer to one notice.
 pub(crate) const VOTES_RESENT_MAX: usize = 64;
 
-/// What a vote led to.
+/// What came of a header or vote.
+#[derive(Debug)]
+pub(crate) struct Counted {
+    /// This replica's own vote, given just now: to be sent to all.
+    pub vote: Option<HeaderVote>,
+    /// What the votes for that height amount to.
+    pub tallied: Tallied,
+}
+
+/// What the votes for a height amount to.
 #[derive(Debug)]
 pub(crate) enum Tallied {
     /// Nothing yet, or nothing new.
@@ -38,6 +50,8 @@ pub(crate) enum Tallied {
 struct Height {
     /// The header executed here and its hash.
     executed: Option<(Header, Hash)>,
+    /// Others executed it: this replica took their state over and signs nothing.
+    installed: bool,
     /// This replica's own vote.
     own: Option<HeaderVote>,
     /// Each validator's first vote, with what it signed.
@@ -78,42 +92,47 @@ impl Votes {
         }
     }
 
-    /// Signs a header that was executed just now, unless it is known to be
-    /// certified; the vote is to be sent to all. Of what was certified before a
-    /// restart, the last is told again once it is executed: perhaps no later one
-    /// comes.
-    pub fn executed(&mut self, header: &Header, hash: Hash) -> (Option<HeaderVote>, Tallied) {
+    /// Notes a header that was executed just now, and signs it if it is due or a
+    /// peer has signed one of its height. Of what was certified before a restart,
+    /// the last is told again once it is executed: perhaps no later one comes.
+    pub fn executed(&mut self, header: &Header, hash: Hash) -> Counted {
         self.executed = header.height;
         let lowest = BlockHeight::new(header.height.get().saturating_sub(HEIGHTS_KEPT));
         while self.heights.first_key_value().is_some_and(|(height, _)| *height < lowest) {
             self.heights.pop_first();
         }
-        match &self.last_certified {
-            Some((certified, _)) if header.height < certified.height => {
-                return (None, Tallied::Open);
-            }
-            Some((certified, certificate)) if header.height == certified.height => {
-                let told = Tallied::Certified(certified.clone(), certificate.clone());
-                return (None, told);
-            }
-            _ => {}
+        let certified = self.last_certified.as_ref();
+        let certified = certified.filter(|(certified, _)| header.height <= certified.height);
+        let told = certified.filter(|(certified, _)| certified.height == header.height);
+        let is_due = self.executed_before(header.height).is_none_or(|last| is_due(last, header));
+        let height = Height {
+            executed: Some((header.clone(), hash)),
+            certified: certified.is_some(),
+            ..self.heights.remove(&header.height).unwrap_or_default()
+        };
+        let is_asked = !height.votes.is_empty();
+        if let Some((certified, certificate)) = told.cloned() {
+            self.heights.insert(header.height, height);
+            return Counted { vote: None, tallied: Tallied::Certified(certified, certificate) };
         }
-        let vote = Vote::sign(self.validator, &self.key, &hash);
-        let own = HeaderVote { height: header.height, header_hash: hash, vote };
-        let height = self.heights.entry(header.height).or_default();
-        height.executed = Some((header.clone(), hash));
-        height.own = Some(own);
-        height.votes.insert(self.validator, (hash, vote));
-        (Some(own), self.tally(header.height))
+        self.heights.insert(header.height, height);
+        if is_due || is_asked { self.sign(header.height) } else { Counted::nothing() }
     }
 
-    /// A peer's vote.
+    /// Signs the header that was executed last, if that is not done yet.
+    pub fn sign_last(&mut self) -> Counted {
+        self.sign(self.executed)
+    }
+
+    /// A peer's vote. If this replica has executed that height, it signs its
+    /// header too: a peer that wants a certificate gets one.
     ///
     /// # Errors
     /// [`CertificateError`] if the signature does not verify.
-    pub fn received(&mut self, message: &HeaderVote) -> Result<Tallied, CertificateError> {
+    pub fn received(&mut self, message: &HeaderVote) -> Result<Counted, CertificateError> {
         let height = message.height.get();
-        let near = height.saturating_add(HEIGHTS_KEPT) >= self.executed.get()
+        let near = message.height > self.last_certified()
+            && height.saturating_add(HEIGHTS_KEPT) >= self.executed.get()
             && height <= self.executed.get().saturating_add(HEIGHTS_AHEAD_MAX);
         let executed_here = message.height <= self.executed;
         let tracked = self.heights.get(&message.height);
@@ -122,12 +141,12 @@ impl Votes {
         });
         // A height behind that is not tracked was certified before the start.
         if !near || known || (executed_here && tracked.is_none()) {
-            return Ok(Tallied::Open);
+            return Ok(Counted::nothing());
         }
         message.vote.verify(&self.set, &message.header_hash)?;
         let found = self.heights.entry(message.height).or_default();
         found.votes.insert(message.vote.validator, (message.header_hash, message.vote));
-        Ok(self.tally(message.height))
+        Ok(self.sign(message.height))
     }
 
     /// A header that a peer says is certified.
@@ -160,13 +179,14 @@ impl Votes {
         self.heights = self.heights.split_off(&header.height);
         let height = self.heights.entry(header.height).or_default();
         height.executed = Some((header.clone(), hash));
+        height.installed = true;
         height.certified = certificate.is_some();
         if let Some(certificate) = certificate {
             self.note_certified(header.clone(), certificate);
         }
     }
 
-    /// The highest height certified here.
+    /// The highest height certified here: up to it, this replica needs no votes.
     pub fn last_certified(&self) -> BlockHeight {
         self.last_certified.as_ref().map_or(BlockHeight::new(0), |(header, _)| header.height)
     }
@@ -174,12 +194,6 @@ impl Votes {
     /// The highest certified header.
     pub fn last_certificate(&self) -> Option<&(Header, Certificate)> {
         self.last_certified.as_ref()
-    }
-
-    /// Up to where this replica needs no votes of others.
-    pub fn certified_through(&self) -> BlockHeight {
-        let open = self.heights.range(..=self.executed).find(|(_, height)| !height.certified);
-        open.map_or(self.executed, |(height, _)| BlockHeight::new(height.get().saturating_sub(1)))
     }
 
     /// Whether a peer may still need a vote for `height`, as far as is known.
@@ -203,6 +217,29 @@ impl Votes {
     pub fn certificate_above(&self, through: BlockHeight) -> Option<CertifiedHeader> {
         let known = self.last_certified.as_ref().filter(|(header, _)| header.height > through);
         known.cloned().map(|(header, certificate)| CertifiedHeader { header, certificate })
+    }
+
+    /// The header executed here at the height below `height`.
+    fn executed_before(&self, height: BlockHeight) -> Option<&Header> {
+        let (last, found) = self.heights.range(..height).next_back()?;
+        let (header, _) = found.executed.as_ref()?;
+        (last.next() == height).then_some(header)
+    }
+
+    /// Signs the header executed at a height, unless that was done, is not
+    /// wanted any more, or was others' doing; and counts.
+    fn sign(&mut self, at: BlockHeight) -> Counted {
+        let Some(height) = self.heights.get_mut(&at) else { return Counted::nothing() };
+        let unsigned = height.own.is_none() && !height.certified && !height.installed;
+        let vote = height.executed.as_ref().filter(|_| unsigned).map(|(_, hash)| {
+            let vote = Vote::sign(self.validator, &self.key, hash);
+            HeaderVote { height: at, header_hash: *hash, vote }
+        });
+        if let Some(own) = vote {
+            height.own = vote;
+            height.votes.insert(self.validator, (own.header_hash, own.vote));
+        }
+        Counted { vote, tallied: self.tally(at) }
     }
 
     fn tally(&mut self, at: BlockHeight) -> Tallied {
@@ -238,16 +275,26 @@ impl Votes {
         Tallied::Certified(header, certificate)
     }
 
+    /// All lower heights are certified with it, and forgotten.
     fn note_certified(&mut self, header: Header, certificate: Certificate) {
         if header.height > self.last_certified() {
+            self.heights = self.heights.split_off(&header.height);
             self.last_certified = Some((header, certificate));
         }
+    }
+}
+
+impl Counted {
+    /// Neither a vote given nor a certificate.
+    fn nothing() -> Self {
+        Self { vote: None, tallied: Tallied::Open }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::signing::{SIGNED_HEIGHTS, SIGNED_SPAN_MS};
     use tributary_types::{ChainId, Domain, TimeMs};
 
     fn key(validator: u16) -> SigningKey {
@@ -257,13 +304,14 @@ mod tests {
         SigningKey::from_seed(seed)
     }
 
+    /// Each is due.
     fn header(height: u64, mark: u8) -> Header {
         let hash = Domain::Body.hash(&[mark]);
         Header {
             chain: ChainId::new(1),
             height: BlockHeight::new(height),
             parent: hash,
-            time: TimeMs::new(0),
+            time: TimeMs::new(height * SIGNED_SPAN_MS),
             validator_set: hash,
             body_root: hash,
             receipts_root: hash,
@@ -288,8 +336,12 @@ mod tests {
         Votes::new(set, 0, key(0), BlockHeight::new(0), None)
     }
 
+    fn receive(votes: &mut Votes, validator: u16, header: &Header) -> Counted {
+        votes.received(&vote(validator, header)).unwrap()
+    }
+
     fn execute(votes: &mut Votes, header: &Header) -> Tallied {
-        votes.executed(header, hash(header)).1
+        votes.executed(header, hash(header)).tallied
     }
 
     #[test]
@@ -300,15 +352,15 @@ mod tests {
 
         let mut three = votes(3);
         assert!(matches!(execute(&mut three, &header(1, 0)), Tallied::Open));
-        let done = three.received(&vote(2, &header(1, 0))).unwrap();
+        let done = receive(&mut three, 2, &header(1, 0)).tallied;
         assert!(matches!(done, Tallied::Certified(_, certificate) if certificate.votes.len() == 2));
-        assert_eq!(three.certified_through(), BlockHeight::new(1));
+        assert_eq!(three.last_certified(), BlockHeight::new(1));
     }
 
     #[test]
     fn votes_that_come_before_execution_count() {
         let mut votes = votes(3);
-        votes.received(&vote(1, &header(1, 0))).unwrap();
+        receive(&mut votes, 1, &header(1, 0));
         assert!(matches!(execute(&mut votes, &header(1, 0)), Tallied::Certified(..)));
     }
 
@@ -317,8 +369,8 @@ mod tests {
         let mut votes = votes(5);
         execute(&mut votes, &header(1, 0));
         for _ in 0..3 {
-            let tallied = votes.received(&vote(1, &header(1, 0))).unwrap();
-            assert!(matches!(tallied, Tallied::Open));
+            let counted = receive(&mut votes, 1, &header(1, 0));
+            assert!(matches!(counted.tallied, Tallied::Open));
         }
         let mut forged = vote(1, &header(1, 0));
         forged.vote.validator = 2;
@@ -329,27 +381,58 @@ mod tests {
     fn a_quorum_for_another_header_is_divergence_and_one_vote_is_not() {
         let mut votes = votes(3);
         execute(&mut votes, &header(1, 0));
-        assert!(matches!(votes.received(&vote(1, &header(1, 9))), Ok(Tallied::Open)));
-        let Ok(Tallied::Diverged(fatality)) = votes.received(&vote(2, &header(1, 9))) else {
+        let first = receive(&mut votes, 1, &header(1, 9)).tallied;
+        assert!(matches!(first, Tallied::Open));
+        let Tallied::Diverged(fatality) = receive(&mut votes, 2, &header(1, 9)).tallied else {
             panic!("two of three signed another header");
         };
         assert!(matches!(fatality, Fatality::Diverged { votes, .. } if votes.len() == 2));
     }
 
     #[test]
-    fn a_height_without_certificate_is_asked_for_until_it_has_one() {
+    fn a_certificate_holds_for_all_lower_heights_too() {
         let mut votes = votes(3);
-        for height in 1..=3 {
+        for height in 1..=4 {
             execute(&mut votes, &header(height, 0));
         }
-        votes.received(&vote(1, &header(1, 0))).unwrap();
-        votes.received(&vote(1, &header(3, 0))).unwrap();
-        assert_eq!(votes.certified_through(), BlockHeight::new(1));
+        receive(&mut votes, 1, &header(3, 0));
         assert_eq!(votes.last_certified(), BlockHeight::new(3));
-        let resent = votes.votes_for(1, BlockHeight::new(1));
-        assert_eq!(resent.iter().map(|vote| vote.height.get()).collect::<Vec<_>>(), [2, 3]);
-        votes.received(&vote(2, &header(2, 0))).unwrap();
-        assert_eq!(votes.certified_through(), BlockHeight::new(3));
+        let late = receive(&mut votes, 2, &header(2, 0));
+        assert!(matches!(late, Counted { vote: None, tallied: Tallied::Open }));
+        let resent = votes.votes_for(1, BlockHeight::new(0));
+        assert_eq!(resent.iter().map(|vote| vote.height.get()).collect::<Vec<_>>(), [3, 4]);
+    }
+
+    #[test]
+    fn a_header_that_is_not_due_is_signed_when_a_peer_has_signed_it_or_somebody_asks() {
+        let not_due = |height: u64| Header { time: header(1, 0).time, ..header(height, 0) };
+        let mut votes = votes(3);
+        assert!(votes.executed(&header(1, 0), hash(&header(1, 0))).vote.is_some(), "no parent");
+        assert!(votes.executed(&not_due(2), hash(&not_due(2))).vote.is_none());
+        assert!(votes.executed(&not_due(3), hash(&not_due(3))).vote.is_none());
+        let asked = receive(&mut votes, 1, &not_due(2));
+        assert_eq!(asked.vote.map(|vote| vote.header_hash), Some(hash(&not_due(2))));
+        assert!(matches!(asked.tallied, Tallied::Certified(certified, _) if certified == not_due(2)));
+        receive(&mut votes, 2, &not_due(4));
+        let counted = votes.executed(&not_due(4), hash(&not_due(4)));
+        assert!(matches!(counted.tallied, Tallied::Certified(..)) && counted.vote.is_some());
+        votes.executed(&not_due(5), hash(&not_due(5)));
+        assert_eq!(votes.sign_last().vote.map(|vote| vote.height), Some(BlockHeight::new(5)));
+        assert!(votes.sign_last().vote.is_none(), "once");
+    }
+
+    #[test]
+    fn every_span_of_time_and_every_so_many_heights_have_a_header_that_is_due() {
+        let mut votes = votes(3);
+        let at = |height, time| Header { time: TimeMs::new(time), ..header(height, 0) };
+        let mut signed = Vec::new();
+        for height in 1..=70 {
+            let header = at(height, 7 + 3 * height.min(20));
+            signed.extend(votes.executed(&header, hash(&header)).vote.map(|own| own.height.get()));
+        }
+        assert_eq!(signed, [1, 15, SIGNED_HEIGHTS, 2 * SIGNED_HEIGHTS]);
+        let last = Header { channels_root: Hash::ZERO, ..at(71, 67) };
+        assert!(votes.executed(&last, hash(&last)).vote.is_some(), "it has something to tell");
     }
 
     /// Found by the seeds 685 and 7002088 of `sim-fast --long`, where no block came
@@ -397,18 +480,19 @@ mod tests {
             panic!("it was certified before");
         };
         assert_eq!(Some((told, certificate)), certified);
-        assert_eq!(votes.certified_through(), BlockHeight::new(2));
+        assert!(votes.executed(&header(3, 0), hash(&header(3, 0))).vote.is_some());
     }
 
     #[test]
     fn an_installed_state_without_a_certificate_is_certified_by_others() {
         let mut votes = votes(3);
         votes.installed(&header(7, 0), hash(&header(7, 0)), None);
-        assert_eq!(votes.certified_through(), BlockHeight::new(6), "votes are wanted");
-        votes.received(&vote(1, &header(7, 0))).unwrap();
-        let done = votes.received(&vote(2, &header(7, 0))).unwrap();
+        assert_eq!(votes.last_certified(), BlockHeight::new(0), "votes are wanted");
+        assert!(votes.sign_last().vote.is_none(), "others executed it");
+        assert!(receive(&mut votes, 1, &header(7, 0)).vote.is_none());
+        let done = receive(&mut votes, 2, &header(7, 0)).tallied;
         assert!(matches!(done, Tallied::Certified(header, _) if header.height.get() == 7));
-        assert_eq!(votes.certified_through(), BlockHeight::new(7));
+        assert_eq!(votes.last_certified(), BlockHeight::new(7));
     }
 
     #[test]
@@ -442,7 +526,7 @@ mod tests {
     #[test]
     fn only_a_window_of_heights_is_kept() {
         let mut votes = votes(3);
-        votes.received(&vote(1, &header(HEIGHTS_AHEAD_MAX + 1, 0))).unwrap();
+        receive(&mut votes, 1, &header(HEIGHTS_AHEAD_MAX + 1, 0));
         assert!(votes.heights.is_empty());
         for height in 1..=HEIGHTS_KEPT + 5 {
             execute(&mut votes, &header(height, 0));

@@ -35,9 +35,19 @@ impl RocksBlocks {
         Self { database }
     }
 
-    fn header(&self, chain: ChainId, height: BlockHeight) -> Result<Option<Header>, StorageFault> {
-        let key = height_key(chain, height);
-        self.database.get(Family::Headers, &key, |bytes| decode_header(&key, bytes))
+    /// The first certified header from `height` on in a direction.
+    fn certified(
+        &self,
+        chain: ChainId,
+        height: BlockHeight,
+        direction: Direction,
+    ) -> Result<Option<(Header, Certificate)>, StorageFault> {
+        let (mut found, start) = (None, height_key(chain, height));
+        self.database.scan(Family::Certificates, chain, &start, direction, |key, bytes| {
+            found = Some(decode_certified(key, bytes)?);
+            Ok(Scan::Stop)
+        })?;
+        Ok(found)
     }
 }
 
@@ -90,32 +100,24 @@ impl BlockStore for RocksBlocks {
         Ok(Some(StoredBlock { header, body, outcomes }))
     }
 
-    fn certificate(
+    fn header(&self, chain: ChainId, height: BlockHeight) -> Result<Option<Header>, StorageFault> {
+        let key = height_key(chain, height);
+        self.database.get(Family::Headers, &key, |bytes| decode_header(&key, bytes))
+    }
+
+    fn certificate_from(
         &self,
         chain: ChainId,
         height: BlockHeight,
     ) -> Result<Option<(Header, Certificate)>, StorageFault> {
-        let key = height_key(chain, height);
-        self.database.get(Family::Certificates, &key, |bytes| decode_certified(&key, bytes))
+        self.certified(chain, height, Direction::Forward)
     }
 
     fn last_certificate(
         &self,
         chain: ChainId,
     ) -> Result<Option<(Header, Certificate)>, StorageFault> {
-        let mut last = None;
-        let top = height_key(chain, BlockHeight::new(u64::MAX));
-        self.database.scan(
-            Family::Certificates,
-            chain,
-            &top,
-            Direction::Reverse,
-            |key, bytes| {
-                last = Some(decode_certified(key, bytes)?);
-                Ok(Scan::Stop)
-            },
-        )?;
-        Ok(last)
+        self.certified(chain, BlockHeight::new(u64::MAX), Direction::Reverse)
     }
 
     fn first_height_from(

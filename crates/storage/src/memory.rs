@@ -318,14 +318,20 @@ impl BlockStore for MemoryBlocks {
         Ok(content.archive.blocks.get(&(chain, height)).map(|block| block.as_ref().clone()))
     }
 
-    fn certificate(
+    fn header(&self, chain: ChainId, height: BlockHeight) -> Result<Option<Header>, StorageFault> {
+        let content = self.disk.working()?;
+        Ok(content.archive.blocks.get(&(chain, height)).map(|block| block.header.clone()))
+    }
+
+    fn certificate_from(
         &self,
         chain: ChainId,
         height: BlockHeight,
     ) -> Result<Option<(Header, Certificate)>, StorageFault> {
         let content = self.disk.working()?;
-        let found = content.archive.certificates.get(&(chain, height));
-        Ok(found.map(|certified| certified.as_ref().clone()))
+        let heights = (chain, height)..=(chain, BlockHeight::new(u64::MAX));
+        let first = content.archive.certificates.range(heights).next();
+        Ok(first.map(|(_, certified)| certified.as_ref().clone()))
     }
 
     fn last_certificate(

@@ -34,7 +34,7 @@ fn prove(cluster: &Cluster, version: u64, user: [ChainId; 2], signer: ChainId) -
     let hash = header.hash(&cluster.genesis.hash());
     let vote = |index| Vote::sign(u16::from(index), &validator_key(signer, index), &hash);
     let certificate = Certificate { votes: (0..VALIDATORS).map(vote).collect() };
-    RoutesProof { header, certificate, parts, routes }
+    RoutesProof { header, descendants: Vec::new(), certificate, parts, routes }
 }
 
 /// The table by which the accounts of [`CHAIN`] are on [`OTHER_CHAIN`].

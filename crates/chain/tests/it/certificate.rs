@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use proptest::sample::Index;
-use tributary_chain::certificate::{VALIDATORS_MAX, ValidatorSetError, Vote};
+use tributary_chain::certificate::{DESCENDANTS_MAX, VALIDATORS_MAX, ValidatorSetError, Vote};
 use tributary_chain::{Certificate, CertificateError, Header, ValidatorSet};
 use tributary_types::codec::{DecodeError, Encode, decode_exact};
 use tributary_types::{BlockHeight, ChainId, Domain, Hash, PublicKey, TimeMs};
@@ -91,6 +91,81 @@ fn a_surplus_signature_must_hold_as_well() {
     let mut padded = certificate(&[0, 1]);
     padded.votes.push(Vote { validator: 2, ..padded.votes[0] });
     check(&padded, Err(CertificateError::WrongSignature(2)));
+}
+
+/// Headers after `header()`, each the child of the one before, the last one
+/// signed by a quorum.
+fn descent(count: usize) -> (Vec<Header>, Certificate) {
+    let mut headers = Vec::new();
+    let mut last = header();
+    for _ in 0..count {
+        let (height, parent) = (last.height.next(), last.hash(&cluster()));
+        last = Header { height, parent, time: last.time.plus_ms(3), ..last };
+        headers.push(last.clone());
+    }
+    (headers, Certificate { votes: vec![vote(0, &last), vote(2, &last)] })
+}
+
+fn check_descent(
+    headers: &[Header],
+    certificate: &Certificate,
+    expected: Result<(), CertificateError>,
+) {
+    let found = certificate.verify_descent(&cluster(), &header(), headers, &registered());
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn a_certificate_holds_for_every_ancestor_of_its_header() {
+    for count in [0, 1, 2, 40] {
+        let (headers, certificate) = descent(count);
+        check_descent(&headers, &certificate, Ok(()));
+    }
+    check_descent(&[], &certificate(&[0, 1]), Ok(()));
+}
+
+#[test]
+fn a_descent_that_lacks_or_changes_a_header_is_refused() {
+    let not_a_child = |height| Err(CertificateError::NotAChild(BlockHeight::new(height)));
+    let (headers, certificate) = descent(4);
+    for lacking in 0..3 {
+        let mut headers = headers.clone();
+        headers.remove(lacking);
+        check_descent(&headers, &certificate, not_a_child(9 + lacking as u64));
+    }
+    check_descent(&headers[..3], &certificate, Err(CertificateError::WrongSignature(0)));
+    check_descent(&[], &certificate, Err(CertificateError::WrongSignature(0)));
+    for changed in 0..3 {
+        let mut headers = headers.clone();
+        headers[changed].state_root = headers[changed].body_root;
+        check_descent(&headers, &certificate, not_a_child(9 + changed as u64));
+        headers[changed].height = BlockHeight::new(70);
+        check_descent(&headers, &certificate, not_a_child(70));
+    }
+    let mut headers = headers;
+    headers[3].chain = ChainId::new(2);
+    check_descent(&headers, &certificate, not_a_child(11));
+    headers[3].chain = ChainId::new(1);
+    headers.push(headers[3].clone());
+    check_descent(&headers, &certificate, not_a_child(11));
+}
+
+#[test]
+fn a_header_that_others_than_the_quorum_descend_from_is_not_certified() {
+    let (headers, certificate) = descent(2);
+    let mut forged = header();
+    forged.receipts_root = forged.body_root;
+    let found = certificate.verify_descent(&cluster(), &forged, &headers, &registered());
+    assert_eq!(found, Err(CertificateError::NotAChild(BlockHeight::new(8))));
+}
+
+#[test]
+fn a_descent_is_bounded() {
+    let (headers, certificate) = descent(DESCENDANTS_MAX + 1);
+    let found = headers.len();
+    check_descent(&headers, &certificate, Err(CertificateError::TooManyDescendants(found)));
+    let (headers, certificate) = descent(DESCENDANTS_MAX);
+    check_descent(&headers, &certificate, Ok(()));
 }
 
 #[test]

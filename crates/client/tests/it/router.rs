@@ -184,7 +184,7 @@ pub fn prove_routes(genesis: &Genesis, routes: RouteTable, signer: ChainId) -> R
     };
     let hash = header.hash(&genesis.hash());
     let certificate = Certificate { votes: vec![Vote::sign(0, &validator_key(signer), &hash)] };
-    RoutesProof { header, certificate, parts, routes }
+    RoutesProof { header, descendants: Vec::new(), certificate, parts, routes }
 }
 
 fn genesis() -> Genesis {

@@ -116,19 +116,31 @@ impl BlockReader {
         }
     }
 
-    /// The certificate of the header at a height, if it is known here.
+    /// The header at a height, if this replica has it.
     ///
     /// # Errors
     /// [`StorageFault`].
-    pub fn certificate(
+    pub fn header(&self, height: BlockHeight) -> Result<Option<Header>, StorageFault> {
+        let waiting = self.waiting().blocks.get(&height).map(|block| block.header.clone());
+        match waiting {
+            Some(header) => Ok(Some(header)),
+            None => self.store.header(self.chain, height),
+        }
+    }
+
+    /// The lowest certified header at `height` or above that is known here.
+    ///
+    /// # Errors
+    /// [`StorageFault`].
+    pub fn certificate_from(
         &self,
         height: BlockHeight,
     ) -> Result<Option<(Header, Certificate)>, StorageFault> {
-        let waiting = self.waiting().certificates.get(&height).cloned();
-        match waiting {
-            Some(found) => Ok(Some(found)),
-            None => self.store.certificate(self.chain, height),
-        }
+        let waiting = self.waiting().certificates.range(height..).next().map(|(_, it)| it.clone());
+        // It may have been put between the two looks, never the reverse.
+        let stored = self.store.certificate_from(self.chain, height)?;
+        let found = waiting.into_iter().chain(stored);
+        Ok(found.min_by_key(|(header, _)| header.height))
     }
 
     /// The lowest height up to `last` whose block time is at least `time`.

@@ -1,6 +1,7 @@
 //! The history of an account, newest first: a list that the receipts link.
 
 use thiserror::Error;
+use tributary_chain::certificate::DESCENDANTS_MAX;
 use tributary_ledger::outcome::Subject;
 use tributary_replica::store::StorageFault;
 use tributary_types::{AccountId, BlockHeight, ChainId, Position};
@@ -23,6 +24,14 @@ pub enum ReadError {
     /// fetched yet.
     #[error("block {height} of chain {chain} is not in this replica's archive")]
     Missing {
+        /// The chain.
+        chain: ChainId,
+        /// The height.
+        height: BlockHeight,
+    },
+    /// The next signed header is further away than a proof may reach.
+    #[error("no quorum has signed block {height} of chain {chain} or one of the {DESCENDANTS_MAX} after it")]
+    Uncertified {
         /// The chain.
         chain: ChainId,
         /// The height.

@@ -11,6 +11,7 @@ pub mod backfill;
 pub mod block;
 pub mod blocks;
 pub mod cache;
+pub mod descent;
 pub mod gaps;
 pub mod history;
 pub mod id_times;

@@ -105,6 +105,14 @@ impl ChainHandle {
         self.ask_thread(|reply| Request::Messages { range, reply }, stopping()).await
     }
 
+    /// Has the last executed block certified, which is published then.
+    ///
+    /// # Errors
+    /// [`NodeError`]: the thread did not take it.
+    pub fn want_certificate(&self) -> Result<(), NodeError> {
+        self.put(Request::CertificateWanted)
+    }
+
     /// Hands over a peer's message. Returns false if the queue is full.
     #[must_use]
     pub fn put_peer(&self, input: PeerInput) -> bool {
@@ -124,8 +132,12 @@ impl ChainHandle {
         request: impl FnOnce(Answered<T>) -> Request,
     ) -> Result<Answer<T>, NodeError> {
         let (reply, answer) = oneshot::channel();
-        match self.requests.try_send(request(reply)) {
-            Ok(()) => Ok(answer),
+        self.put(request(reply)).map(|()| answer)
+    }
+
+    fn put(&self, request: Request) -> Result<(), NodeError> {
+        match self.requests.try_send(request) {
+            Ok(()) => Ok(()),
             Err(TrySendError::Full(_)) => {
                 measure::overloaded(self.chain);
                 Err(NodeError::Overloaded { retry_after_ms: OVERLOADED_RETRY_MS })

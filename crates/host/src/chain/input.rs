@@ -88,6 +88,9 @@ pub enum Request {
         /// In the same order; `None` for an account without an owner key too.
         reply: Answered<Vec<Option<PublicKey>>>,
     },
+    /// Have the last executed block certified, if it is not yet. Not answered:
+    /// the certificate is published.
+    CertificateWanted,
     /// Unacknowledged messages to `peer`. No barrier: what they are worth is
     /// said by a certificate.
     Messages {

@@ -301,6 +301,7 @@ impl ChainThread {
                 let owners = accounts.into_iter().map(|account| account.and_then(owner)).collect();
                 self.answer(reply, Ok(owners));
             }
+            Request::CertificateWanted => self.replica.handle_certificate_wanted(),
             Request::Messages { range, reply } => self.answer(reply, Ok(self.messages(range))),
         }
     }

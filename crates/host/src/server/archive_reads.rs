@@ -115,7 +115,9 @@ async fn is_fetched(
 
 fn refused(chain: &ChainHandle, error: &ReadError) -> NodeError {
     match error {
-        ReadError::NotAnEntry { .. } => NodeError::Refused(error.to_string()),
+        ReadError::NotAnEntry { .. } | ReadError::Uncertified { .. } => {
+            NodeError::Refused(error.to_string())
+        }
         ReadError::Storage(_) | ReadError::Missing { .. } | ReadError::Abandoned => {
             tracing::warn!(chain = %chain.chain, "archive: {error}");
             NodeError::Unavailable(error.to_string())

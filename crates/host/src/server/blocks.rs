@@ -48,7 +48,8 @@ fn descend(
         if bytes > BLOCKS_REPLY_BYTES_MAX && !blocks.is_empty() {
             break;
         }
-        let certified = reader.certificate(height)?.filter(|(header, _)| *header == block.header);
+        let certified = reader.certificate_from(height)?;
+        let certified = certified.filter(|(header, _)| *header == block.header);
         let StoredBlock { header, body, outcomes } = block;
         let certificate = certified.map(|(_, certificate)| certificate);
         let (body, outcomes) = (body.into(), outcomes.into());

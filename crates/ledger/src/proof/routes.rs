@@ -6,11 +6,11 @@ use thiserror::Error;
 use tributary_chain::{Certificate, Header};
 use tributary_routing::RouteTable;
 
-use super::{ProofError, read_canonical, verify_state, write_canonical};
+use super::{ProofError, read_canonical, verify_descent, verify_state, write_canonical};
 use crate::genesis::Genesis;
 use crate::roots::StateParts;
 
-/// Everything of a [`RoutesProof`] that the ledger has; header and certificate
+/// Everything of a [`RoutesProof`] that the ledger has; headers and certificate
 /// are the host's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoutesProofParts {
@@ -26,7 +26,10 @@ pub struct RoutesProofParts {
 pub struct RoutesProof {
     /// The header whose `state_root` commits to the table.
     pub header: Header,
-    /// The quorum's signatures.
+    /// The headers after it up to the one that the quorum signed; none if that
+    /// is itself.
+    pub descendants: Vec<Header>,
+    /// The quorum's signatures over the last of these headers.
     pub certificate: Certificate,
     /// What `state_root` is made of.
     pub parts: StateParts,
@@ -57,8 +60,14 @@ impl RoutesProofParts {
     /// Adds what only the host has. `header` must be the one that the ledger
     /// stood at.
     #[must_use]
-    pub fn certified(self, header: Header, certificate: Certificate) -> RoutesProof {
-        RoutesProof { header, certificate, parts: self.parts, routes: self.routes }
+    pub fn certified(
+        self,
+        header: Header,
+        descendants: Vec<Header>,
+        certificate: Certificate,
+    ) -> RoutesProof {
+        let Self { parts, routes } = self;
+        RoutesProof { header, descendants, certificate, parts, routes }
     }
 }
 
@@ -73,7 +82,8 @@ impl RoutesProof {
         if expected != found {
             return Err(ProofError::WrongChain { expected, found });
         }
-        verify_state(genesis, &self.header, &self.certificate, &self.parts)?;
+        verify_descent(genesis, &self.header, &self.descendants, &self.certificate)?;
+        verify_state(&self.header, &self.parts)?;
         let (expected, found) = (self.parts.routes, self.routes.hash());
         if expected == found {
             Ok(&self.routes)

@@ -15,7 +15,7 @@ use crate::harness::{HF, ONE, TWO, World, amount, certify, float, genesis};
 fn state_proof(world: &World, chain: ChainId, parts: StateProofParts) -> StateProof {
     let header = world.ledger(chain).header().clone();
     let certificate = certify(&world.genesis, &header);
-    parts.certified(header, certificate)
+    parts.certified(header, Vec::new(), certificate)
 }
 
 /// A row of each kind.
@@ -37,7 +37,8 @@ fn outcome_proof(world: &World, chain: ChainId, index: u32) -> Option<OutcomePro
     let body = decode_exact(world.bodies[&chain].last().unwrap()).unwrap();
     let executed = &world.last[&chain];
     let certificate = certify(&world.genesis, &executed.header);
-    OutcomeProof::from_block(executed.header.clone(), certificate, &body, &executed.outcomes, index)
+    let header = executed.header.clone();
+    OutcomeProof::from_block(header, Vec::new(), certificate, &body, &executed.outcomes, index)
 }
 
 /// Every byte, in two ways: another bit, and another case of a letter.
@@ -72,7 +73,7 @@ fn proofs_of_rows_hold_and_no_changed_byte_does() {
 fn routes_proof(world: &World) -> RoutesProof {
     let header = world.ledger(HF).header().clone();
     let certificate = certify(&world.genesis, &header);
-    world.ledger(HF).prove_routes().unwrap().certified(header, certificate)
+    world.ledger(HF).prove_routes().unwrap().certified(header, Vec::new(), certificate)
 }
 
 /// Another table in a proof, up to the header, which the HF chain's quorum
@@ -81,7 +82,7 @@ fn certified_again(world: &World, proof: &RoutesProof, routes: RouteTable) -> Ro
     let parts = StateParts { routes: routes.hash(), ..proof.parts };
     let header = Header { state_root: parts.root(), ..proof.header.clone() };
     let certificate = certify(&world.genesis, &header);
-    RoutesProof { header, certificate, parts, routes }
+    RoutesProof { header, descendants: Vec::new(), certificate, parts, routes }
 }
 
 #[test]
@@ -155,6 +156,32 @@ fn proofs_of_outcomes_hold_and_no_changed_byte_does() {
             OutcomeProof::from_json(text).is_ok_and(|proof| proof.verify(&world.genesis).is_ok())
         });
     }
+}
+
+/// A proof under the signatures of a quorum over a later block.
+#[test]
+fn proofs_under_a_later_certificate_hold_and_no_changed_byte_does() {
+    let mut world = World::new(1);
+    let [alice, bob] = ["alice", "bob"].map(|name| world.open(name, ONE, 100));
+    world.pay(ONE, PaymentKind::Transfer, alice, bob, 30);
+    let mut proof = outcome_proof(&world, ONE, 0).unwrap();
+    let account = world.ledger(ONE).prove_account(&alice).unwrap();
+    let mut state = state_proof(&world, ONE, account);
+    let mut descendants = Vec::new();
+    for minor in 1..=2 {
+        world.pay(ONE, PaymentKind::Transfer, bob, alice, minor);
+        descendants.push(world.ledger(ONE).header().clone());
+    }
+    let certificate = certify(&world.genesis, &descendants[1]);
+    (proof.descendants, proof.certificate) = (descendants.clone(), certificate.clone());
+    (state.descendants, state.certificate) = (descendants, certificate);
+    state.verify(&world.genesis).unwrap();
+    proof.verify(&world.genesis).unwrap();
+    check_every_byte(&proof.to_json().unwrap(), |text| {
+        OutcomeProof::from_json(text).is_ok_and(|proof| proof.verify(&world.genesis).is_ok())
+    });
+    proof.descendants.pop();
+    assert!(matches!(proof.verify(&world.genesis), Err(ProofError::Certificate(_))));
 }
 
 #[test]

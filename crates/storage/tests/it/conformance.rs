@@ -323,8 +323,10 @@ fn certificates_are_found_by_height_and_the_last_one_is_known<B: Backend>() {
     drop(stores);
     let blocks = backend.open().blocks;
     let certified = |number, at| Some((header(number, at, at), certificate(at)));
-    assert_eq!(blocks.certificate(chain(1), height(4)).unwrap(), certified(1, 4));
-    assert_eq!(blocks.certificate(chain(1), height(5)).unwrap(), None);
+    let from = |number, at| blocks.certificate_from(chain(number), height(at)).unwrap();
+    assert_eq!(from(1, 4), certified(1, 4));
+    assert_eq!(from(1, 5), certified(1, 300), "the next one above");
+    assert_eq!(from(1, 301), None, "those of another chain are none");
     assert_eq!(blocks.last_certificate(chain(1)).unwrap(), certified(1, 300));
     assert_eq!(blocks.last_certificate(chain(2)).unwrap(), certified(2, 1_000));
     assert_eq!(blocks.last_certificate(chain(0)).unwrap(), None);
