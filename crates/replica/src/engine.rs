@@ -11,6 +11,9 @@
 //! - Writes come out in order. A write that follows an installed snapshot comes
 //!   out only when the checkpoint of that snapshot is durable, so a crash
 //!   between the two never leaves a log that begins behind a gap.
+//! - Followers hear of a commit by the next append or heartbeat: a message to
+//!   each for every commit, and its answer, would be half of all messages.
+//!   [`Engine::tell_commit`] tells them at once.
 //! - Work is complete: once it is carried out and the entries in it are
 //!   reported as applied, the next call of [`Engine::poll`] goes on from there.
 //!
@@ -128,6 +131,7 @@ impl Engine {
             check_quorum: true,
             pre_vote: true,
             read_only_option: ReadOnlyOption::Safe,
+            skip_bcast_commit: true,
             ..Config::default()
         };
         let raw = RawNode::new(&raft_config, log, &Logger::root(Discard, o!()))?;
@@ -186,6 +190,11 @@ impl Engine {
         let index = self.raw.raft.raft_log.last_index() + 1;
         self.raw.propose(Vec::new(), data).ok()?;
         Some(LogPosition { index, term: self.raw.raft.term })
+    }
+
+    /// Tells the followers what is committed, as far as they are known to have it.
+    pub fn tell_commit(&mut self) {
+        self.raw.ping();
     }
 
     /// Starts a read barrier. Only useful when [`Engine::may_read`].

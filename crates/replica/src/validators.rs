@@ -122,6 +122,8 @@ impl Replica {
 
     fn act_on(&mut self, Counted { vote, tallied }: Counted) {
         if let Some(vote) = vote {
+            // Who shall sign too must know that it is committed.
+            self.engine.tell_commit();
             for to in self.others() {
                 if self.votes.is_wanted_by(to, vote.height) {
                     self.emit(Effect::Send { to, message: PeerMessage::Vote(vote) });

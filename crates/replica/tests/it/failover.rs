@@ -69,9 +69,13 @@ fn resubmission_after_failover_is_answered_with_the_first_outcome() {
     let mut cluster = Cluster::new(3, 2);
     cluster.commit(1);
     let old = cluster.leader().unwrap();
+    let before = cluster.replica(old).status().log_last;
     let first = cluster.submit(old, 2);
-    // Long enough to reach a follower, too short to be acknowledged.
-    cluster.run(6);
+    // A follower has it, and has not said so yet.
+    cluster.run_until("it reached a follower", |cluster| {
+        let mut followers = cluster.validators().filter(|follower| *follower != old);
+        followers.any(|follower| cluster.replica(follower).status().log_last > before)
+    });
     assert!(!cluster.replies.contains_key(&first));
     cluster.crash(old);
     cluster.run_until("a new leader", |cluster| cluster.leader().is_some());
