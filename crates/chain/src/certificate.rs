@@ -196,12 +196,20 @@ pub enum CertificateError {
     /// A signature does not verify.
     #[error("signature of validator {0} is wrong")]
     WrongSignature(u16),
+}
+
+/// Why a header is not proved by a certificate of a descendant.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum DescentError {
     /// More headers up to the signed one than [`DESCENDANTS_MAX`].
     #[error("{0} headers up to the signed one, at most {DESCENDANTS_MAX} are allowed")]
-    TooManyDescendants(usize),
+    TooMany(usize),
     /// A header that does not follow the one before it.
     #[error("the header shown as height {0} does not follow the one before it")]
     NotAChild(BlockHeight),
+    /// The certificate does not hold for the last one.
+    #[error("certificate: {0}")]
+    Certificate(#[from] CertificateError),
 }
 
 impl Certificate {
@@ -237,25 +245,25 @@ impl Certificate {
     /// last of its `descendants`: each the child of the one before.
     ///
     /// # Errors
-    /// [`CertificateError`] says which rule fails.
+    /// [`DescentError`] says which rule fails.
     pub fn verify_descent(
         &self,
         cluster: &Hash,
         header: &Header,
         descendants: &[Header],
         set: &ValidatorSet,
-    ) -> Result<(), CertificateError> {
+    ) -> Result<(), DescentError> {
         if descendants.len() > DESCENDANTS_MAX {
-            return Err(CertificateError::TooManyDescendants(descendants.len()));
+            return Err(DescentError::TooMany(descendants.len()));
         }
         let mut last = header;
         for child in descendants {
             if !child.follows(last, cluster) {
-                return Err(CertificateError::NotAChild(child.height));
+                return Err(DescentError::NotAChild(child.height));
             }
             last = child;
         }
-        self.verify(cluster, last, set)
+        Ok(self.verify(cluster, last, set)?)
     }
 }
 

@@ -13,6 +13,7 @@ pub use routes::{RoutesError, RoutesProof, RoutesProofParts};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+use tributary_chain::certificate::DescentError;
 use tributary_chain::merkle::{MerklePath, TreeCommitment};
 use tributary_chain::{Body, Certificate, CertificateError, Header, Operation};
 use tributary_types::payment::Payment;
@@ -114,6 +115,9 @@ pub enum ProofError {
     /// The quorum's signatures do not hold.
     #[error("certificate: {0}")]
     Certificate(#[from] CertificateError),
+    /// The headers do not lead to the signed one.
+    #[error("{0}")]
+    Descent(DescentError),
     /// The header commits to another state.
     #[error("state root of the parts is {found}, the certified one is {expected}")]
     StateRoot {
@@ -269,7 +273,11 @@ fn verify_descent(
     certificate: &Certificate,
 ) -> Result<(), ProofError> {
     let set = genesis.validator_set(header.chain).ok_or(ProofError::UnknownChain(header.chain))?;
-    Ok(certificate.verify_descent(&genesis.hash(), header, descendants, &set)?)
+    let descent = certificate.verify_descent(&genesis.hash(), header, descendants, &set);
+    descent.map_err(|error| match error {
+        DescentError::Certificate(error) => ProofError::Certificate(error),
+        error => ProofError::Descent(error),
+    })
 }
 
 /// Checks that a header commits to these parts.

@@ -412,7 +412,9 @@ mod tests {
         assert!(votes.executed(&not_due(3), hash(&not_due(3))).vote.is_none());
         let asked = receive(&mut votes, 1, &not_due(2));
         assert_eq!(asked.vote.map(|vote| vote.header_hash), Some(hash(&not_due(2))));
-        assert!(matches!(asked.tallied, Tallied::Certified(certified, _) if certified == not_due(2)));
+        assert!(
+            matches!(asked.tallied, Tallied::Certified(certified, _) if certified == not_due(2))
+        );
         receive(&mut votes, 2, &not_due(4));
         let counted = votes.executed(&not_due(4), hash(&not_due(4)));
         assert!(matches!(counted.tallied, Tallied::Certified(..)) && counted.vote.is_some());

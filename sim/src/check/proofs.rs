@@ -46,7 +46,8 @@ impl Proofs {
         let parts =
             known.take(self.accounts.len()).find_map(|account| self.prove(*account, ledger));
         let Some(parts) = parts else { return Ok(()) };
-        let mut proof: StateProof = parts.certified(header.clone(), Vec::new(), certificate.clone());
+        let mut proof: StateProof =
+            parts.certified(header.clone(), Vec::new(), certificate.clone());
         let place = |proof: &StateProof| {
             format!("chain {} height {}: {:?}", header.chain, header.height, proof.leaf)
         };

@@ -30,7 +30,9 @@ pub enum ReadError {
         height: BlockHeight,
     },
     /// The next signed header is further away than a proof may reach.
-    #[error("no quorum has signed block {height} of chain {chain} or one of the {DESCENDANTS_MAX} after it")]
+    #[error(
+        "no quorum has signed block {height} of chain {chain} or one of the {DESCENDANTS_MAX} after it"
+    )]
     Uncertified {
         /// The chain.
         chain: ChainId,

@@ -180,6 +180,8 @@ fn proofs_under_a_later_certificate_hold_and_no_changed_byte_does() {
     check_every_byte(&proof.to_json().unwrap(), |text| {
         OutcomeProof::from_json(text).is_ok_and(|proof| proof.verify(&world.genesis).is_ok())
     });
+    proof.descendants.remove(0);
+    assert!(matches!(proof.verify(&world.genesis), Err(ProofError::Descent(_))));
     proof.descendants.pop();
     assert!(matches!(proof.verify(&world.genesis), Err(ProofError::Certificate(_))));
 }
