@@ -192,11 +192,6 @@ impl Engine {
         Some(LogPosition { index, term: self.raw.raft.term })
     }
 
-    /// Tells the followers what is committed, as far as they are known to have it.
-    pub fn tell_commit(&mut self) {
-        self.raw.ping();
-    }
-
     /// Starts a read barrier. Only useful when [`Engine::may_read`].
     pub fn read_index(&mut self, context: u64) {
         self.raw.read_index(context.to_le_bytes().to_vec());

@@ -54,6 +54,12 @@ impl LeaderCommit {
 }
 
 impl Engine {
+    /// Tells the followers at once what this leader has committed, as far as they
+    /// are known to have it.
+    pub fn tell_commit(&mut self) {
+        self.raw.ping();
+    }
+
     /// What the leader has committed, as it told last; none until it did.
     pub fn leader_commit(&self) -> Option<u64> {
         let own = self.commit();
