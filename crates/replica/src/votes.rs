@@ -111,11 +111,11 @@ impl Votes {
             ..self.heights.remove(&header.height).unwrap_or_default()
         };
         let is_asked = !height.votes.is_empty();
-        if let Some((certified, certificate)) = told.cloned() {
-            self.heights.insert(header.height, height);
+        let told = told.cloned();
+        self.heights.insert(header.height, height);
+        if let Some((certified, certificate)) = told {
             return Counted { vote: None, tallied: Tallied::Certified(certified, certificate) };
         }
-        self.heights.insert(header.height, height);
         if is_due || is_asked { self.sign(header.height) } else { Counted::nothing() }
     }
 
@@ -139,7 +139,7 @@ impl Votes {
         let known = tracked.is_some_and(|found| {
             found.certified || found.votes.contains_key(&message.vote.validator)
         });
-        // A height behind that is not tracked was certified before the start.
+        // A height behind that is not tracked is too old, or was before the start.
         if !near || known || (executed_here && tracked.is_none()) {
             return Ok(Counted::nothing());
         }

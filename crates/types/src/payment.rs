@@ -233,8 +233,9 @@ impl Decode for PaymentRecord {
 
     fn decode_each(reader: &mut Reader<'_>, count: usize) -> Result<Vec<Self>, DecodeError> {
         let bytes = reader.take(count.saturating_mul(Self::BYTES), "payment records")?;
-        // All of it is records, so there is no error to tell.
-        Ok(<[Self]>::ref_from_bytes(bytes).map(<[Self]>::to_vec).unwrap_or_default())
+        let records = <[Self]>::ref_from_bytes(bytes).map(<[Self]>::to_vec);
+        let value = bytes.len() as u64;
+        records.map_err(|_| DecodeError::Invalid { what: "length of payment records", value })
     }
 }
 
