@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! data_dir/log/      the raft log of all chains (raft-engine)
-//! data_dir/database/ checkpoints and archive of all chains (RocksDB, page files)
+//! data_dir/database/ checkpoints and archive of all chains (RocksDB, files of
+//!                    pages and bodies)
 //! ```
 
 use std::collections::BTreeMap;

@@ -1,8 +1,10 @@
 //! The archive on RocksDB: blocks and certificates by height.
 //!
 //! Header and rest of a block are apart, so that a search by time reads no
-//! bodies. Blocks become durable with the next checkpoint; certificates go
-//! through the write-ahead log (see [`database`](crate::database) for why).
+//! bodies. What an executed block is large by stands in a file beside RocksDB
+//! (`body_files.rs`), which has its place then. Blocks become durable with the next
+//! checkpoint; certificates go through the write-ahead log (see
+//! [`database`](crate::database) for why).
 
 use std::ops::RangeInclusive;
 
@@ -13,16 +15,13 @@ use tributary_replica::store::{BlockStore, StorageFault, StoredBlock};
 use tributary_types::codec::{Encode, decode_exact};
 use tributary_types::{BlockHeight, ChainId, TimeMs};
 
+use crate::body_files::SettledChains;
 use crate::database::{Database, Scan, WriteAhead};
 use crate::family::Family;
 use crate::fault::{corrupt, undecodable};
 use crate::keys::{height_key, height_of};
 use crate::search::{self, GapSearch};
 use crate::values;
-
-/// What a block takes in a batch beside body and outcomes, about: its header,
-/// two keys, checksums. A batch that grows is copied.
-const BESIDE_BYTES: usize = 512;
 
 /// The archive of all chains of a process.
 #[derive(Clone)]
@@ -33,6 +32,21 @@ pub struct RocksBlocks {
 impl RocksBlocks {
     pub(crate) fn new(database: Database) -> Self {
         Self { database }
+    }
+
+    /// Forgets the blocks that may have lost their bodies: those above the last
+    /// checkpoint of chains that have body files. They are executed again.
+    pub(crate) fn forget_unsettled(&self, settled: SettledChains) -> Result<(), StorageFault> {
+        let mut batch = WriteBatch::default();
+        for chain in self.database.bodies().chains()? {
+            let height = settled.get(&chain).map(|settled| settled.height).unwrap_or_default();
+            let start = height_key(chain, height.next());
+            for family in Family::OF_BLOCKS {
+                self.database.remove_from(&mut batch, family, chain, &start);
+            }
+        }
+        self.database.write("forget blocks", batch, WriteAhead::No)?;
+        self.database.bodies().resume(settled)
     }
 
     /// The first certified header from `height` on in a direction.
@@ -54,15 +68,19 @@ impl RocksBlocks {
 impl BlockStore for RocksBlocks {
     fn put_blocks(&self, blocks: &[StoredBlock]) -> Result<(), StorageFault> {
         let database = &self.database;
-        let bytes = blocks.iter().map(|block| block.body.len() + block.outcomes.len());
-        let capacity = bytes.map(|bytes| bytes + BESIDE_BYTES).sum();
-        let mut batch = WriteBatch::with_capacity_bytes(capacity);
-        for block in blocks {
+        let places = database.bodies().append(blocks)?;
+        let mut batch = WriteBatch::default();
+        for (block, place) in blocks.iter().zip(places) {
             let key = height_key(block.header.chain, block.header.height);
             database.put(&mut batch, Family::Headers, &key, |out| block.header.encode(out));
-            database.put(&mut batch, Family::Blocks, &key, |out| {
-                values::put_parts(&block.body, &block.outcomes, out);
-            });
+            match place {
+                Some(place) => {
+                    database.put(&mut batch, Family::Places, &key, |out| place.encode(out));
+                }
+                None => database.put(&mut batch, Family::Blocks, &key, |out| {
+                    values::put_parts(&block.body, &block.outcomes, out);
+                }),
+            }
         }
         database.write("put blocks", batch, WriteAhead::No)
     }
@@ -88,12 +106,18 @@ impl BlockStore for RocksBlocks {
     ) -> Result<Option<StoredBlock>, StorageFault> {
         let Some(header) = self.header(chain, height)? else { return Ok(None) };
         let key = height_key(chain, height);
-        let found = self.database.get(Family::Blocks, &key, |bytes| {
-            let parts = values::parts(bytes);
-            let (body, outcomes) =
-                parts.map_err(|error| undecodable(Family::Blocks.describe(&key), &error))?;
-            Ok((Bytes::copy_from_slice(body), Bytes::copy_from_slice(outcomes)))
+        let place = self.database.get(Family::Places, &key, |bytes| {
+            decode_exact(bytes).map_err(|error| undecodable(Family::Places.describe(&key), &error))
         })?;
+        let found = match place {
+            Some(place) => Some(self.database.bodies().read(&header, &place)?),
+            None => self.database.get(Family::Blocks, &key, |bytes| {
+                let parts = values::parts(bytes);
+                let (body, outcomes) =
+                    parts.map_err(|error| undecodable(Family::Blocks.describe(&key), &error))?;
+                Ok((Bytes::copy_from_slice(body), Bytes::copy_from_slice(outcomes)))
+            })?,
+        };
         let (body, outcomes) = found.ok_or_else(|| {
             corrupt(Family::Blocks.describe(&key), "missing, though its header is here")
         })?;

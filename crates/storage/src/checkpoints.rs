@@ -1,8 +1,8 @@
 //! Checkpoints: a record for each chain in RocksDB, and its pages in files
 //! beside it ([ADR 0017](../../../docs/adr/0017-pages-in-files.md)).
 //!
-//! `save` writes the pages that changed to new files and syncs them; then
-//! RocksDB replaces the record, with the table of all pages, in the same atomic
+//! `save` writes the pages that changed to new files and syncs them, and the files
+//! that bodies of blocks stand in; then RocksDB replaces the record, with the table of all pages, in the same atomic
 //! flush that makes every block durable that was put before: see
 //! [`database`](crate::database). A crash at any moment leaves the old record or
 //! the new one, and all files that it leads to. Files that no record leads to
@@ -16,7 +16,8 @@ use tributary_replica::store::{Checkpoint, CheckpointStore, StorageFault};
 use tributary_types::ChainId;
 use tributary_types::codec::{Encode, decode_exact};
 
-use crate::database::{Database, WriteAhead};
+use crate::body_files::{Settled, SettledChains};
+use crate::database::{Database, Scan, WriteAhead};
 use crate::family::Family;
 use crate::fault::undecodable;
 use crate::keys::chain_start;
@@ -47,6 +48,24 @@ impl Checkpoints {
         })
     }
 
+    /// How far body files are synced, by each chain's checkpoint.
+    pub(crate) fn settled(&self) -> Result<SettledChains, StorageFault> {
+        let mut settled = SettledChains::new();
+        self.database.scan_all(Family::Checkpoints, |key, bytes| {
+            let (record, _): Saved = decode_exact(bytes)
+                .map_err(|error| undecodable(Family::Checkpoints.describe(key), &error))?;
+            let (chain, height) = (record.header.chain, record.header.height);
+            let next = self.database.get(Family::Places, key, |bytes| {
+                decode_exact(bytes)
+                    .map_err(|error| undecodable(Family::Places.describe(key), &error))
+            })?;
+            // Without one there were no such files yet.
+            settled.insert(chain, Settled { height, next: next.unwrap_or_default() });
+            Ok(Scan::Continue)
+        })?;
+        Ok(settled)
+    }
+
     /// Replaces a chain's checkpoint by one of this number: the pages of the one
     /// before that stay where they stand, and those that are given.
     pub(crate) fn replace(
@@ -64,9 +83,11 @@ impl Checkpoints {
         let table = PageTable { sequence, pages: live.into_values().collect() };
         let wanted: BTreeSet<_> = table.pages.iter().map(PagePlace::segment).collect();
         let saved: Saved = (record, table);
+        let settled_next = self.database.bodies().settle(chain, header.height)?;
         let mut batch = WriteBatch::default();
         let key = chain_start(chain);
         self.database.put(&mut batch, Family::Checkpoints, &key, |out| saved.encode(out));
+        self.database.put(&mut batch, Family::Places, &key, |out| settled_next.encode(out));
         let action = format!("save a checkpoint of chain {chain}");
         self.database.write(&action, batch, WriteAhead::No)?;
         self.database.flush(&action)?;

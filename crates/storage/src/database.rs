@@ -7,7 +7,9 @@
 //! (`atomic_flush`), as it does each flush of its own accord. So at any crash
 //! the disk holds one moment of the whole database, and no checkpoint without
 //! the blocks that were put before it. The pages of a checkpoint stand in files
-//! beside RocksDB, synced before (`checkpoints.rs`). Certificates do use the
+//! beside RocksDB, synced before (`checkpoints.rs`), as do bodies of blocks, synced
+//! before the chain's own checkpoint only: what follows that one is forgotten when
+//! the database is opened, and executed again. Certificates do use the
 //! write-ahead log, unsynced: executing again does not bring them back, so the
 //! end of the process alone must not lose them.
 //!
@@ -27,6 +29,7 @@ use tributary_replica::store::StorageFault;
 use tributary_types::ChainId;
 
 use crate::archive::RocksBlocks;
+use crate::body_files::BodyFiles;
 use crate::checkpoints::Checkpoints;
 use crate::direct::is_offered;
 use crate::directory::{FORMAT_FILE, HeldDirectory};
@@ -39,11 +42,14 @@ use crate::values;
 
 const ENGINE_DIRECTORY: &str = "rocksdb";
 const PAGES_DIRECTORY: &str = "pages";
-/// The layout of column families, keys, values and page files that this code
-/// reads and writes.
-const FORMAT: u32 = 2;
+const BODIES_DIRECTORY: &str = "bodies";
+/// The layout of column families, keys, values and files that this code reads and
+/// writes.
+const FORMAT: u32 = 3;
 /// The earliest that it makes [`FORMAT`] of (`upgrade.rs`).
 const FORMAT_OLDEST: u32 = 1;
+/// The last that had pages in RocksDB.
+const FORMAT_OLD_PAGES: u32 = 1;
 
 const BACKGROUND_JOBS_MAX: i32 = 2;
 const OPEN_FILES_MAX: i32 = 256;
@@ -79,6 +85,7 @@ pub struct Database {
 struct Shared {
     rocksdb: DB,
     path: PathBuf,
+    bodies: BodyFiles,
     directory: HeldDirectory,
 }
 
@@ -98,7 +105,7 @@ impl Database {
         let is_direct = is_offered(&directory.path().join(FORMAT_FILE));
         options.set_use_direct_io_for_flush_and_compaction(is_direct);
         options.set_use_direct_reads(is_direct);
-        let old = (directory.format() < FORMAT).then_some(&Family::OldPages);
+        let old = (directory.format() <= FORMAT_OLD_PAGES).then_some(&Family::OldPages);
         let families = Family::ALL
             .iter()
             .chain(old)
@@ -107,20 +114,28 @@ impl Database {
             .collect::<Result<Vec<_>, _>>()
             .and_then(|families| DB::open_cf_descriptors(&options, &path, families))
             .map_err(|error| rocksdb_fault(format!("open database {}", path.display()), &error))?;
-        let mut database = Self { shared: Arc::new(Shared { rocksdb, path, directory }) };
-        if old.is_some() {
-            database.upgrade()?;
-        }
+        let bodies = BodyFiles::new(directory.path().join(BODIES_DIRECTORY));
+        let mut database = Self { shared: Arc::new(Shared { rocksdb, path, bodies, directory }) };
+        database.upgrade()?;
+        database.blocks().forget_unsettled(database.checkpoints().settled()?)?;
         Ok(database)
     }
 
     /// Makes of an earlier format what this code reads.
     fn upgrade(&mut self) -> Result<(), StorageFault> {
-        pages_to_files(self, &self.checkpoints())?;
+        let format = self.shared.directory.format();
+        if format == FORMAT {
+            return Ok(());
+        }
+        if format <= FORMAT_OLD_PAGES {
+            pages_to_files(self, &self.checkpoints())?;
+        }
         let shared = Arc::get_mut(&mut self.shared).expect("nobody else has it yet");
-        let action = format!("upgrade database {}", shared.path.display());
-        let dropped = shared.rocksdb.drop_cf(Family::OldPages.name());
-        dropped.map_err(|error| rocksdb_fault(action, &error))?;
+        if format <= FORMAT_OLD_PAGES {
+            let action = format!("upgrade database {}", shared.path.display());
+            let dropped = shared.rocksdb.drop_cf(Family::OldPages.name());
+            dropped.map_err(|error| rocksdb_fault(action, &error))?;
+        }
         shared.directory.set_format(FORMAT)
     }
 
@@ -135,6 +150,11 @@ impl Database {
     #[must_use]
     pub fn blocks(&self) -> RocksBlocks {
         RocksBlocks::new(self.clone())
+    }
+
+    /// The files that bodies of blocks stand in.
+    pub(crate) fn bodies(&self) -> &BodyFiles {
+        &self.shared.bodies
     }
 
     /// Reads and verifies one value; `read` sees it without its checksum.
@@ -158,6 +178,17 @@ impl Database {
         fill: impl FnOnce(&mut Vec<u8>),
     ) {
         batch.put_cf(self.handle(family), key, values::seal(key, fill));
+    }
+
+    /// Removes, in a batch, the entries of a chain from `start` on.
+    pub(crate) fn remove_from(
+        &self,
+        batch: &mut WriteBatch,
+        family: Family,
+        chain: ChainId,
+        start: &[u8],
+    ) {
+        batch.delete_range_cf(self.handle(family), start, &chain_end(chain)[..]);
     }
 
     /// Applies a batch, atomically, without sync.

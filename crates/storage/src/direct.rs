@@ -1,9 +1,10 @@
-//! Writing a file past the page cache, and reading one.
+//! Writing past the page cache.
 //!
 //! Nobody reads the log before the next start, and few read what RocksDB flushes.
 //! In the page cache each 4 KiB of it would take a page that was not used before,
 //! and a copy into it; so blocks go from one buffer to the device (`O_DIRECT`,
-//! open(2)). RocksDB does so itself; for the log it is done here.
+//! open(2)). RocksDB does so itself; for the log it is done here, for files beside
+//! RocksDB in [`new_file`](crate::new_file).
 //!
 //! Such writes are whole blocks. What follows the end of the last one is
 //! zeros, and the next write repeats the block with them replaced: bytes that
@@ -13,16 +14,15 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::ops::Range;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
 use rustix::fs::{AtFlags, CWD, OFlags, StatxFlags, statx};
 
 /// What positions, lengths and the buffer's address are multiples of.
-const BLOCK_BYTES: usize = 4 << 10;
+pub(crate) const BLOCK_BYTES: usize = 4 << 10;
 /// What one call writes at most.
-const BUFFER_BYTES: usize = 1 << 20;
+pub(crate) const BUFFER_BYTES: usize = 1 << 20;
 
 /// Writes one file, forwards.
 pub(crate) struct DirectWriter {
@@ -120,133 +120,8 @@ impl DirectWriter {
     }
 }
 
-/// A new file that is written from begin to end, past the page cache where that
-/// is offered.
-pub(crate) struct NewFile {
-    file: File,
-    buffer: Buffer,
-    /// Bytes in the buffer, and in the file before them.
-    gathered: usize,
-    written: u64,
-}
-
-impl NewFile {
-    /// Creates a file; one of that name is emptied.
-    ///
-    /// # Errors
-    /// Whatever the system says.
-    pub(crate) fn create(path: &Path) -> io::Result<Self> {
-        let mut file = File::create(path)?;
-        if is_offered(path) {
-            file = OpenOptions::new().write(true).custom_flags(direct_flag()).open(path)?;
-        }
-        Ok(Self { file, buffer: Buffer::new(BUFFER_BYTES), gathered: 0, written: 0 })
-    }
-
-    /// Writes behind what is there; returns where that is.
-    ///
-    /// # Errors
-    /// Whatever the system says.
-    pub(crate) fn append(&mut self, mut bytes: &[u8]) -> io::Result<u64> {
-        let begin = self.written + self.gathered as u64;
-        while !bytes.is_empty() {
-            let room = &mut self.buffer.bytes()[self.gathered..];
-            let (now, later) = bytes.split_at(bytes.len().min(room.len()));
-            room[..now.len()].copy_from_slice(now);
-            self.gathered += now.len();
-            bytes = later;
-            if self.gathered == BUFFER_BYTES {
-                self.write()?;
-            }
-        }
-        Ok(begin)
-    }
-
-    /// Makes all of it durable, but for the file's name.
-    ///
-    /// # Errors
-    /// Whatever the system says.
-    pub(crate) fn finish(mut self) -> io::Result<()> {
-        if self.gathered > 0 {
-            self.write()?;
-            self.file.set_len(self.written)?;
-        }
-        self.file.sync_all()
-    }
-
-    /// Writes what is gathered, to the end of its last block.
-    fn write(&mut self) -> io::Result<()> {
-        let whole = self.gathered.next_multiple_of(BLOCK_BYTES);
-        let buffer = &mut self.buffer.bytes()[..whole];
-        buffer[self.gathered..].fill(0);
-        self.file.write_all_at(buffer, self.written)?;
-        self.written += self.gathered as u64;
-        self.gathered = 0;
-        Ok(())
-    }
-}
-
-/// Reads a file past the page cache where that is offered, a megabyte at a time:
-/// for reading forwards.
-pub(crate) struct FileReader {
-    file: File,
-    /// Begins with what was read last.
-    buffer: Buffer,
-    /// Where that stands in the file.
-    held: Range<u64>,
-}
-
-impl FileReader {
-    /// Opens a file.
-    ///
-    /// # Errors
-    /// Whatever the system says.
-    pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        let flags = if is_offered(path) { direct_flag() } else { 0 };
-        let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-        Ok(Self { file, buffer: Buffer::new(BUFFER_BYTES), held: 0..0 })
-    }
-
-    /// So many bytes from `position` on.
-    ///
-    /// # Errors
-    /// `UnexpectedEof` if the file is shorter; whatever else the system says.
-    pub(crate) fn read(&mut self, position: u64, length: usize) -> io::Result<&[u8]> {
-        let end = position.checked_add(length as u64).ok_or(io::ErrorKind::UnexpectedEof)?;
-        if position < self.held.start || end > self.held.end {
-            self.load(position, length)?;
-            if end > self.held.end {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-        }
-        let from = usize::try_from(position - self.held.start).map_err(io::Error::other)?;
-        Ok(&self.buffer.bytes()[from..][..length])
-    }
-
-    /// Holds so many bytes, and more, if the file has them.
-    fn load(&mut self, position: u64, length: usize) -> io::Result<()> {
-        let (block, before) = split(position);
-        let wanted = (before + length).max(BUFFER_BYTES).next_multiple_of(BLOCK_BYTES);
-        if self.buffer.bytes().len() < wanted {
-            self.buffer = Buffer::new(wanted);
-        }
-        self.held = block..block;
-        let buffer = &mut self.buffer.bytes()[..wanted];
-        let mut found = 0;
-        // Less than whole blocks come only at the end of the file.
-        while found < wanted && found.is_multiple_of(BLOCK_BYTES) {
-            match self.file.read_at(&mut buffer[found..], block + found as u64)? {
-                0 => break,
-                count => found += count,
-            }
-        }
-        self.held = block..block + found as u64;
-        Ok(())
-    }
-}
-
 /// Memory that begins where blocks may.
-struct Buffer {
+pub(crate) struct Buffer {
     /// The bytes, and before them what aligns them.
     memory: Vec<u8>,
     start: usize,
@@ -254,24 +129,25 @@ struct Buffer {
 }
 
 impl Buffer {
-    fn new(length: usize) -> Self {
+    /// So many bytes of zeros.
+    pub(crate) fn new(length: usize) -> Self {
         let memory = vec![0; length + BLOCK_BYTES];
         let start = memory.as_ptr().align_offset(BLOCK_BYTES);
         Self { memory, start, length }
     }
 
-    fn bytes(&mut self) -> &mut [u8] {
+    pub(crate) fn bytes(&mut self) -> &mut [u8] {
         &mut self.memory[self.start..][..self.length]
     }
 }
 
 /// As open(2) wants it.
-fn direct_flag() -> i32 {
+pub(crate) fn direct_flag() -> i32 {
     OFlags::DIRECT.bits().cast_signed()
 }
 
 /// Where the block of a position begins, and how far into it the position is.
-fn split(position: u64) -> (u64, usize) {
+pub(crate) fn split(position: u64) -> (u64, usize) {
     let block = position / BLOCK_BYTES as u64 * BLOCK_BYTES as u64;
     (block, usize::try_from(position - block).expect("less than a block"))
 }
@@ -287,13 +163,13 @@ pub(crate) fn is_offered(path: &Path) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::fs;
 
     use super::*;
 
     /// Beside the test itself: the system's own place may be in memory.
-    fn file() -> (tempfile::TempDir, std::path::PathBuf) {
+    pub(crate) fn file() -> (tempfile::TempDir, std::path::PathBuf) {
         let test = std::env::current_exe().unwrap();
         let directory = tempfile::tempdir_in(test.parent().unwrap()).unwrap();
         let path = directory.path().join("file");
@@ -301,7 +177,7 @@ mod tests {
         (directory, path)
     }
 
-    fn bytes(count: usize, salt: usize) -> Vec<u8> {
+    pub(crate) fn bytes(count: usize, salt: usize) -> Vec<u8> {
         (0..count).map(|index| ((index + salt) * 2_654_435_761).to_le_bytes()[1] | 1).collect()
     }
 
@@ -342,37 +218,6 @@ mod tests {
         assert!(fs::read(&path).unwrap() == expected);
         let past_the_end = second.write(100_001, b"later").unwrap_err();
         assert_eq!(past_the_end.kind(), io::ErrorKind::UnexpectedEof);
-    }
-
-    #[test]
-    fn a_new_file_reads_as_it_was_written_in_any_order() {
-        let (_directory, path) = file();
-        writes_and_reads(&path);
-        // In memory there is no way past the cache.
-        if Path::new("/dev/shm").is_dir() {
-            let directory = tempfile::tempdir_in("/dev/shm").unwrap();
-            writes_and_reads(&directory.path().join("file"));
-        }
-    }
-
-    fn writes_and_reads(path: &Path) {
-        let sizes = [3, 4_093, 70_000, 1, BUFFER_BYTES + 5, 0, 2 * BUFFER_BYTES, 9];
-        let parts: Vec<_> = (0..).zip(sizes).map(|(salt, size)| bytes(size, salt)).collect();
-        let mut new = NewFile::create(path).unwrap();
-        let begins: Vec<_> = parts.iter().map(|part| new.append(part).unwrap()).collect();
-        new.finish().unwrap();
-        assert!(fs::read(path).unwrap() == parts.concat());
-        let mut reader = FileReader::open(path).unwrap();
-        for number in [0, 1, 2, 3, 4, 5, 6, 7, 2, 7, 4, 0, 5, 6] {
-            let part = &parts[number];
-            assert!(reader.read(begins[number], part.len()).unwrap() == part, "part {number}");
-        }
-        let end = begins[7] + 9;
-        for (position, length) in [(end, 1), (end - 8, 9), (1 << 40, 1), (u64::MAX, 2)] {
-            let error = reader.read(position, length).unwrap_err();
-            assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof, "{length} at {position}");
-        }
-        assert_eq!(reader.read(end - 8, 8).unwrap(), &parts[7][1..]);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The column families of the database.
 //!
-//! Bodies of blocks are large and never change: they lie in blob files, which
-//! compaction leaves alone. That writes each of their bytes once instead of
-//! three times.
+//! Bodies of blocks never change. The large ones that are not in files beside
+//! RocksDB (`body_files.rs`) lie in blob files, which compaction leaves alone. That
+//! writes each of their bytes once instead of three times.
 
 use rocksdb::{BlockBasedOptions, Cache, ChecksumType, DBCompressionType, Options};
 
@@ -20,8 +20,11 @@ pub(crate) enum Family {
     Checkpoints,
     /// chain, height → a header; small, for searching by time.
     Headers,
-    /// chain, height → body and outcomes.
+    /// chain, height → body and outcomes, if they stand in no file.
     Blocks,
+    /// chain → how far its body files are synced; chain, height → where in them
+    /// body and outcomes of a block stand.
+    Places,
     /// chain, height → a header with its certificate.
     Certificates,
     /// chain, section, number → a page of the last checkpoint; only in format 1.
@@ -30,8 +33,11 @@ pub(crate) enum Family {
 
 impl Family {
     /// Those of the format that is written.
-    pub(crate) const ALL: [Self; 4] =
-        [Self::Checkpoints, Self::Headers, Self::Blocks, Self::Certificates];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Checkpoints, Self::Headers, Self::Blocks, Self::Places, Self::Certificates];
+
+    /// Those that have something of each block.
+    pub(crate) const OF_BLOCKS: [Self; 3] = [Self::Headers, Self::Blocks, Self::Places];
 
     /// Its name in RocksDB, and in faults.
     pub(crate) const fn name(self) -> &'static str {
@@ -39,6 +45,7 @@ impl Family {
             Self::Checkpoints => "checkpoints",
             Self::Headers => "headers",
             Self::Blocks => "blocks",
+            Self::Places => "places",
             Self::Certificates => "certificates",
             Self::OldPages => "pages",
         }
@@ -50,7 +57,7 @@ impl Family {
         let chain = chain.unwrap_or_default();
         let rest = key.get(2..).unwrap_or_default();
         match (self, <[u8; 8]>::try_from(rest)) {
-            (Self::Headers | Self::Blocks | Self::Certificates, Ok(height)) => {
+            (Self::Headers | Self::Blocks | Self::Places | Self::Certificates, Ok(height)) => {
                 format!("{} of chain {chain} at {}", self.name(), u64::from_be_bytes(height))
             }
             (Self::Checkpoints, _) => format!("checkpoint of chain {chain}"),

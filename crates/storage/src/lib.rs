@@ -10,7 +10,7 @@
 //! **What holds after any crash.** Every acknowledged log write is there. The
 //! last saved checkpoint is there, whole, and so is every block that was put
 //! before it was saved: both reach the disk in one atomic flush, after the pages
-//! it leads to, so the log may be cut behind a checkpoint without a gap in the
+//! and bodies that they lead to, so the log may be cut behind a checkpoint without a gap in the
 //! archive. Blocks put after it may be gone; they are executed again from
 //! checkpoint and log, and put again.
 //!
@@ -25,6 +25,7 @@
 pub mod log;
 
 mod archive;
+mod body_files;
 mod checkpoints;
 pub mod database;
 mod direct;
@@ -33,6 +34,7 @@ mod family;
 mod fault;
 mod keys;
 pub mod memory;
+mod new_file;
 mod page_files;
 mod page_table;
 mod search;

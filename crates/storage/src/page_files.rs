@@ -19,10 +19,10 @@ use tributary_ledger::{Page, PageKey};
 use tributary_replica::store::StorageFault;
 use tributary_types::ChainId;
 
-use crate::direct::{FileReader, NewFile};
 use crate::directory::{create_durably, sync_directory};
 use crate::fault::{corrupt, io_fault};
 use crate::keys::page_key;
+use crate::new_file::{FileReader, NewFile, READ_AHEAD_BYTES};
 use crate::page_table::{PagePlace, Segment};
 use crate::values::checksum;
 
@@ -108,7 +108,7 @@ impl PageFiles {
                 ErrorKind::UnexpectedEof => corrupt(path.display().to_string(), "too short"),
                 _ => io_fault(format!("read {}", path.display()), &error),
             };
-            let mut file = FileReader::open(&path).map_err(failed)?;
+            let mut file = FileReader::open(&path, READ_AHEAD_BYTES).map_err(failed)?;
             for place in places {
                 if place.length as usize > PAGE_BYTES_MAX {
                     let reason = format!("{} bytes, at most {PAGE_BYTES_MAX}", place.length);

@@ -5,6 +5,8 @@
 //! written to files, chain by chain, each in a step of its own that a crash
 //! leaves done or undone; then the family goes, and last the format is noted. So
 //! whoever begins again finds some chains done.
+//!
+//! Format 2 had no files of bodies. All of its blocks stand in RocksDB and stay there.
 
 use rocksdb::Direction;
 use tributary_ledger::Page;

@@ -92,5 +92,5 @@ fn what_another_version_wrote_is_refused_before_anything_is_read() {
         format!("{} is of format \"7\", this version reads format {format}", path.display())
     };
     assert_eq!(sentence(open_log(&log)), said(&log, 1));
-    assert_eq!(sentence(open_database(&database)), said(&database, 2));
+    assert_eq!(sentence(open_database(&database)), said(&database, 3));
 }

@@ -1,4 +1,5 @@
-//! A database of format 1, which had pages of checkpoints in a column family.
+//! Databases of earlier formats: 1 had pages of checkpoints in a column family, 2
+//! all blocks in RocksDB.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +12,7 @@ use tributary_types::Encode;
 
 use crate::support::{block, bytes, chain, checkpoint, height, is_corrupt, page};
 
-const FAMILIES: [&str; 5] = ["checkpoints", "pages", "headers", "blocks", "certificates"];
+const FAMILIES: [&str; 6] = ["checkpoints", "pages", "headers", "blocks", "places", "certificates"];
 const CHAINS: [u16; 3] = [1, 7, 700];
 
 /// What the checkpoint of a chain has.
@@ -78,7 +79,7 @@ fn pages_of_format_1_are_moved_to_files() {
     let directory = tempfile::tempdir().unwrap();
     written(directory.path());
     check(&open(directory.path()).unwrap());
-    assert_eq!(fs::read_to_string(directory.path().join("format")).unwrap(), "2\n");
+    assert_eq!(fs::read_to_string(directory.path().join("format")).unwrap(), "3\n");
     let left = DB::list_cf(&Options::default(), directory.path().join("rocksdb")).unwrap();
     assert!(!left.contains(&"pages".to_owned()), "{left:?}");
     assert!(open(directory.path()).is_ok());
@@ -104,5 +105,44 @@ fn an_upgrade_that_ended_half_way_is_begun_again() {
     fs::write(directory.path().join("format"), "1\n").unwrap();
     let database = open(directory.path()).unwrap();
     assert_eq!(database.checkpoints().load(chain(1)).unwrap(), Some(expected(1)));
-    assert_eq!(fs::read_to_string(directory.path().join("format")).unwrap(), "2\n");
+    assert_eq!(fs::read_to_string(directory.path().join("format")).unwrap(), "3\n");
+}
+
+#[test]
+fn blocks_of_format_2_stay_where_they_are_and_later_ones_go_to_files() {
+    const IN_FORMAT_2: [&str; 4] = ["checkpoints", "headers", "blocks", "certificates"];
+    let directory = tempfile::tempdir().unwrap();
+    let old: Vec<_> = (1..=4).map(|at| block(1, at, 9_000)).collect();
+    drop(open(directory.path()).unwrap());
+    {
+        // Blocks up to a checkpoint are put into RocksDB, as format 2 put all.
+        let database = open(directory.path()).unwrap();
+        database.checkpoints().save(chain(1), &checkpoint(1, 4, vec![]), true).unwrap();
+        database.blocks().put_blocks(&old).unwrap();
+        database.checkpoints().save(chain(1), &checkpoint(1, 4, vec![]), true).unwrap();
+    }
+    let engine = directory.path().join("rocksdb");
+    let mut database = DB::open_cf(
+        &Options::default(),
+        &engine,
+        ["default", "places"].into_iter().chain(IN_FORMAT_2),
+    )
+    .unwrap();
+    database.drop_cf("places").unwrap();
+    drop(database);
+    assert!(!directory.path().join("bodies").exists());
+    fs::write(directory.path().join("format"), "2\n").unwrap();
+    let new = block(1, 5, 9_000);
+    for _ in 0..2 {
+        let database = open(directory.path()).unwrap();
+        let blocks = database.blocks();
+        for expected in &old {
+            let found = blocks.block(chain(1), expected.header.height).unwrap();
+            assert_eq!(found.as_ref(), Some(expected));
+        }
+        blocks.put_blocks(std::slice::from_ref(&new)).unwrap();
+        assert_eq!(blocks.block(chain(1), height(5)).unwrap().as_ref(), Some(&new));
+        assert!(directory.path().join("bodies/1/0").is_file());
+    }
+    assert_eq!(fs::read_to_string(directory.path().join("format")).unwrap(), "3\n");
 }
