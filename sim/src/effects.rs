@@ -10,9 +10,12 @@ use crate::event::{Answer, Event};
 use crate::hosted::{Caller, Hosted, Purpose};
 use crate::liars;
 use crate::node::Node;
+use crate::prng::Chance;
 use crate::stage::Stage;
 use crate::trace::Place;
 
+/// A chain's thread that may write to the log itself does.
+const WRITES_ITSELF: Chance = Chance::percent(50);
 /// Longest time until a snapshot has left.
 const SNAPSHOT_US_MAX: u64 = 60_000;
 
@@ -38,7 +41,16 @@ impl Node {
         match effect {
             Effect::Persist(number, write) => {
                 stage.disk(node).write(number, write);
-                self.sync_next(stage);
+                // A chain's thread writes itself if nobody else does.
+                let is_free = self.syncing == 0 && stage.disk(node).unsynced() == 1;
+                if is_free && stage.process_prng.happens(WRITES_ITSELF) {
+                    for (chain, number) in self.sync(1, stage) {
+                        let Some(hosted) = self.hosted.get_mut(&chain) else { continue };
+                        hosted.replica.handle_persisted(number);
+                    }
+                } else {
+                    self.sync_next(stage);
+                }
             }
             Effect::Send { to, message } => self.send(chain, to, message, stage),
             Effect::SendSnapshot { to, message } => {

@@ -52,7 +52,7 @@ pub struct Node {
     pub hosted: BTreeMap<ChainId, Hosted>,
     began_us: u64,
     /// Writes in the sync under way.
-    syncing: usize,
+    pub(crate) syncing: usize,
     /// Checkpoints to be saved, oldest first.
     pub(crate) saving: VecDeque<(ChainId, Checkpoint, bool)>,
 }
@@ -246,19 +246,25 @@ impl Node {
 
     /// The sync under way ends: well, or the process with it.
     pub fn synced(&mut self, count: usize, stage: &mut Stage) {
-        let fails =
-            !stage.healing && stage.process_prng.happens(stage.scenario.profile.disk.sync_fails);
-        if fails || stage.disk(self.number).troubles.full > 0 {
-            stage.note(self.place(), 0, "log write fails", [count as u64, 0]);
-            self.crash(stage);
-            return;
-        }
-        let done = stage.disk(self.number).sync(count);
+        let done = self.sync(count, stage);
         self.syncing = 0;
         self.sync_next(stage);
         for (chain, number) in done {
             self.input(chain, stage, |hosted, _| hosted.replica.handle_persisted(number));
         }
+    }
+
+    /// Makes the oldest writes durable, or ends the process; whose they are, with
+    /// their numbers.
+    pub(crate) fn sync(&mut self, count: usize, stage: &mut Stage) -> Vec<(ChainId, u64)> {
+        let fails =
+            !stage.healing && stage.process_prng.happens(stage.scenario.profile.disk.sync_fails);
+        if fails || stage.disk(self.number).troubles.full > 0 {
+            stage.note(self.place(), 0, "log write fails", [count as u64, 0]);
+            self.crash(stage);
+            return Vec::new();
+        }
+        stage.disk(self.number).sync(count)
     }
 
     /// The archive has saved its oldest checkpoint, or the process ends.

@@ -1,13 +1,17 @@
-//! The log's thread: one owner, one sync for everything that has arrived.
+//! The log: one sync for everything that has arrived.
 //!
-//! While a sync runs, writes of all chains gather in the queue; the next sync
-//! takes them all. A write that fails ends the process: what was acknowledged
-//! rests on this log.
+//! Whoever writes holds the log meanwhile. While a sync runs, writes of all chains
+//! gather in the queue of the log's thread; the next sync takes them all. A chain's
+//! thread that has nothing else to do writes itself, if nobody else does
+//! ([`SharedLog::try_write`]): that spares it the way to the log's thread and back.
+//! A write that fails ends the process: what was acknowledged rests on this log.
 
+use std::sync::{PoisonError, RwLock, TryLockError};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
-use tributary_replica::store::{LogStore, LogWrite, StorageFault};
+use tributary_replica::store::{LoadedLog, LogStore, LogWrite, StorageFault};
+use tributary_types::ChainId;
 
 use crate::chain::Completion;
 use crate::measure;
@@ -28,28 +32,76 @@ pub struct LogJob {
     pub done: Sender<Completion>,
 }
 
+/// The log of all chains of the process.
+pub struct SharedLog(RwLock<Writer>);
+
+struct Writer {
+    store: Box<dyn LogStore>,
+    metrics: measure::LogMetrics,
+    next_size: Instant,
+}
+
+impl SharedLog {
+    /// Nobody writes yet.
+    #[must_use]
+    pub fn new(store: Box<dyn LogStore>) -> Self {
+        let metrics = measure::LogMetrics::new();
+        Self(RwLock::new(Writer { store, metrics, next_size: Instant::now() }))
+    }
+
+    /// Writes and syncs, if nobody else does at this moment; else gives the write
+    /// back.
+    ///
+    /// # Errors
+    /// The [`StorageFault`]; the process must end.
+    pub fn try_write(&self, write: LogWrite) -> Result<Option<LogWrite>, StorageFault> {
+        match self.0.try_write() {
+            Ok(mut writer) => writer.write(vec![write], 0).map(|()| None),
+            Err(TryLockError::WouldBlock) => Ok(Some(write)),
+            // Whoever panicked ends the process; it is not for us to go on.
+            Err(TryLockError::Poisoned(_)) => Ok(Some(write)),
+        }
+    }
+
+    /// What is there of one chain.
+    ///
+    /// # Errors
+    /// [`StorageFault`].
+    pub fn load(&self, chain: ChainId) -> Result<LoadedLog, StorageFault> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).store.load(chain)
+    }
+}
+
+impl Writer {
+    /// One sync for all; `queued` wait for the next.
+    fn write(&mut self, writes: Vec<LogWrite>, queued: usize) -> Result<(), StorageFault> {
+        let started = Instant::now();
+        let count = writes.len();
+        self.store.write(writes)?;
+        self.metrics.synced(started.elapsed(), count, queued);
+        if started >= self.next_size {
+            self.next_size = started + Duration::from_millis(SIZE_INTERVAL_MS);
+            self.metrics.size(self.store.bytes_on_disk());
+        }
+        Ok(())
+    }
+}
+
 /// Writes until every chain's thread has ended.
 ///
 /// # Errors
 /// The first [`StorageFault`]; nothing of that sync is answered.
-pub fn run(mut store: Box<dyn LogStore>, jobs: &Receiver<LogJob>) -> Result<(), StorageFault> {
-    let metrics = measure::LogMetrics::new();
-    let mut next_size = Instant::now();
+pub fn run(log: &SharedLog, jobs: &Receiver<LogJob>) -> Result<(), StorageFault> {
     while let Ok(first) = jobs.recv() {
+        let mut writer = log.0.write().unwrap_or_else(PoisonError::into_inner);
         let mut writes = vec![first.write];
         let mut waiting = vec![(first.number, first.done)];
         for job in jobs.try_iter().take(WRITES_PER_SYNC_MAX - 1) {
             writes.push(job.write);
             waiting.push((job.number, job.done));
         }
-        let started = Instant::now();
-        let count = writes.len();
-        store.write(writes)?;
-        metrics.synced(started.elapsed(), count, jobs.len());
-        if started >= next_size {
-            next_size = started + Duration::from_millis(SIZE_INTERVAL_MS);
-            metrics.size(store.bytes_on_disk());
-        }
+        writer.write(writes, jobs.len())?;
+        drop(writer);
         for (number, done) in waiting {
             if done.send(Completion::Persisted(number)).is_err() {
                 tracing::debug!("a chain's thread ended before its log write");

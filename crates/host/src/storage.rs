@@ -13,10 +13,11 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError};
 use tributary_replica::Restored;
-use tributary_replica::store::{BlockStore, CheckpointStore, LogStore, StorageFault};
+use tributary_replica::store::{BlockStore, CheckpointStore, StorageFault};
 use tributary_storage::{Database, DatabaseLimits, LogLimits, LogMaintainer, RaftEngineLog};
 use tributary_types::ChainId;
 
+use crate::log::SharedLog;
 use crate::measure;
 
 /// How often the log's files are purged.
@@ -24,8 +25,8 @@ const MAINTENANCE_INTERVAL_MS: u64 = 2_000;
 
 /// The open stores. Each directory is locked until its store is dropped.
 pub struct Storage {
-    /// To the log's thread.
-    pub log: Box<dyn LogStore>,
+    /// To the log's thread and those of all chains.
+    pub log: Arc<SharedLog>,
     /// To the maintenance thread.
     pub maintainer: LogMaintainer,
     /// To the archive's thread.
@@ -47,7 +48,7 @@ impl Storage {
         let database = Database::open(&data_dir.join("database"), DatabaseLimits::default())?;
         Ok(Self {
             maintainer: log.maintainer(),
-            log: Box::new(log),
+            log: Arc::new(SharedLog::new(Box::new(log))),
             checkpoints: Box::new(database.checkpoints()),
             blocks: Arc::new(database.blocks()),
         })

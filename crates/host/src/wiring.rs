@@ -42,7 +42,7 @@ use crate::checked::Checked;
 use crate::cluster::HostedReplica;
 use crate::error::StartError;
 use crate::host::Host;
-use crate::log::{self, LogJob};
+use crate::log::{self, LogJob, SharedLog};
 use crate::network::{NodeLinks, PeerArchive};
 use crate::readiness::NodeReadiness;
 use crate::server::Server;
@@ -69,7 +69,7 @@ pub fn start(checked: Checked, metrics: Option<MetricsHandle>) -> Result<Host, S
     let endpoint = Endpoint::client(&checked.credentials)?;
     let links = NodeLinks::dial(&endpoint, &checked.cluster.topology, &checked.node.replicas);
 
-    let (log, log_jobs) = bounded(limits.log_writes_max);
+    let (log_sender, log_jobs) = bounded(limits.log_writes_max);
     let (archive, archive_jobs) = bounded(limits.archive_writes_max);
     let (stop, refusals) = (Arc::new(Stop::default()), Arc::new(Refusals::default()));
     let common = Common {
@@ -77,7 +77,8 @@ pub fn start(checked: Checked, metrics: Option<MetricsHandle>) -> Result<Host, S
         blocks: &storage.blocks,
         links,
         runtime: runtime.handle(),
-        log,
+        log: Arc::clone(&storage.log),
+        log_jobs: log_sender,
         archive,
         refusals: Arc::clone(&refusals),
     };
@@ -132,7 +133,8 @@ struct Common<'a> {
     blocks: &'a Arc<dyn BlockStore>,
     links: NodeLinks,
     runtime: &'a Handle,
-    log: Sender<LogJob>,
+    log: Arc<SharedLog>,
+    log_jobs: Sender<LogJob>,
     archive: Sender<ArchiveJob>,
     refusals: Arc<Refusals>,
 }
@@ -166,7 +168,8 @@ impl Common<'_> {
         network.report_ends(&peer_sender);
         let archives = network.archives();
         let outputs = Outputs {
-            log: self.log.clone(),
+            log: Arc::clone(&self.log),
+            log_jobs: self.log_jobs.clone(),
             archive: self.archive.clone(),
             completed,
             network,
@@ -256,7 +259,7 @@ fn start_stores(
     space_wanted: BTreeMap<ChainId, Sender<()>>,
 ) -> Result<(), StartError> {
     let Storage { log, maintainer, checkpoints, blocks } = storage;
-    host.stores.push(supervisor.thread("log", move || log::run(log, &log_jobs))?);
+    host.stores.push(supervisor.thread("log", move || log::run(&log, &log_jobs))?);
     let archive = move || archive::run(blocks.as_ref(), checkpoints, &archive_jobs);
     host.stores.push(supervisor.thread("archive", archive)?);
     let (sender, ended) = bounded(0);

@@ -109,7 +109,7 @@ impl Replica {
         }
     }
 
-    fn send(&mut self, message: Message) {
+    pub(crate) fn send(&mut self, message: Message) {
         let Some(to) = message.to.checked_sub(1).and_then(|index| u16::try_from(index).ok()) else {
             return;
         };

@@ -21,14 +21,12 @@
 //! replaced by [`crate::election`]'s before the next tick can look at it, so a
 //! seed replays a whole cluster.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 use bytes::Bytes;
 use raft::eraftpb::{Entry, Message, MessageType};
-use raft::{
-    Config, ProgressState, RawNode, ReadOnlyOption, Ready, SnapshotStatus, StateRole, Storage,
-};
+use raft::{Config, RawNode, ReadOnlyOption, Ready, StateRole, Storage};
 use slog::{Discard, Logger, o};
 use tributary_types::ChainId;
 
@@ -36,6 +34,7 @@ use crate::guard::{self, Verdict};
 use crate::leader_commit::LeaderCommit;
 use crate::log::{LogPosition, MemoryLog};
 use crate::raft_codec::to_log_entry;
+use crate::sent_snapshots::SentSnapshots;
 use crate::store::{HardState, LogEntry, LogWrite};
 use crate::unpersisted::{Step, Unpersisted};
 
@@ -103,8 +102,7 @@ pub(crate) struct Engine {
     role: Role,
     released: Vec<Message>,
     saved_hard_state: HardState,
-    /// Ticks since a snapshot went out, by raft id of the follower.
-    snapshots: BTreeMap<u64, u32>,
+    pub(crate) sent_snapshots: SentSnapshots,
 }
 
 impl Engine {
@@ -144,7 +142,7 @@ impl Engine {
             role: Role::default(),
             released: Vec::new(),
             saved_hard_state: hard_state,
-            snapshots: BTreeMap::new(),
+            sent_snapshots: SentSnapshots::default(),
         };
         if alone {
             engine.raw.campaign()?;
@@ -208,6 +206,14 @@ impl Engine {
         self.unpersisted.persisted(number);
     }
 
+    /// Messages that waited for such writes alone; others come with the next work.
+    pub fn take_released(&mut self) -> Vec<Message> {
+        if !self.unpersisted.is_installing() {
+            self.release_durable();
+        }
+        std::mem::take(&mut self.released)
+    }
+
     /// A checkpoint at `index` is durable; entries behind it go, except a tail
     /// of `tail_bytes`. Returns the write that says so to the disk.
     pub fn checkpointed(&mut self, index: u64, tail_bytes: usize) -> Option<(u64, LogWrite)> {
@@ -223,19 +229,6 @@ impl Engine {
     pub fn applied(&mut self, index: u64) {
         self.raw.advance_apply_to(index);
         self.raw.mut_store().set_applied(index);
-    }
-
-    /// A snapshot left this node; its receiver answers through raft.
-    pub fn snapshot_sent(&mut self, to: u16) {
-        if let Some(ticks) = self.snapshots.get_mut(&raft_id(to)) {
-            *ticks = 0;
-        }
-    }
-
-    /// A snapshot could not be sent, or brought no answer in time.
-    pub fn snapshot_failed(&mut self, to: u16) {
-        self.snapshots.remove(&raft_id(to));
-        self.raw.report_snapshot(raft_id(to), SnapshotStatus::Failure);
     }
 
     /// Messages to a peer are being lost.
@@ -304,9 +297,7 @@ impl Engine {
     fn take_ready(&mut self, work: &mut Work) {
         let mut ready = self.raw.ready();
         work.messages.extend(ready.take_messages());
-        for message in work.messages.iter().filter(|message| message.has_snapshot()) {
-            self.snapshots.insert(message.to, 0);
-        }
+        self.sent_snapshots.note(&work.messages);
         let write = self.stage_write(&mut ready, work);
         work.committed = ready.take_committed_entries();
         work.reads = ready.take_read_states().into_iter().filter_map(read_state).collect();
@@ -360,21 +351,6 @@ impl Engine {
                 self.applied(index);
             }
             self.released.extend(step.messages);
-        }
-    }
-
-    pub(crate) fn age_snapshots(&mut self) {
-        let prs = self.raw.raft.prs();
-        self.snapshots.retain(|id, _| {
-            prs.get(*id).is_some_and(|progress| progress.state == ProgressState::Snapshot)
-        });
-        self.snapshots.values_mut().for_each(|ticks| *ticks += 1);
-        let limit = self.config.snapshot_install_ticks_max;
-        let late = |(id, ticks): (&u64, &u32)| (*ticks > limit).then_some(*id);
-        let late: Vec<u64> = self.snapshots.iter().filter_map(late).collect();
-        for id in late {
-            self.snapshots.remove(&id);
-            self.raw.report_snapshot(id, SnapshotStatus::Failure);
         }
     }
 }

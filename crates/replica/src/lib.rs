@@ -51,6 +51,7 @@ mod guard;
 mod leader_commit;
 mod log;
 pub mod raft_codec;
+mod sent_snapshots;
 mod unpersisted;
 
 pub mod config;

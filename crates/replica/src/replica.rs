@@ -18,7 +18,8 @@
 //!
 //! Call order: any `handle_*`, then [`Replica::poll_effect`] until it is empty;
 //! carry effects out in that order. [`Replica::handle_tick`] comes before all
-//! other inputs, since it tells the time.
+//! other inputs, since it tells the time; [`Replica::handle_persisted`] may also
+//! come between two effects.
 //!
 //! Guarantees:
 //! - A receipt is given for a block that is durable on a quorum, executed here.
@@ -210,10 +211,13 @@ impl Replica {
         self.send_clock_notice(now);
     }
 
-    /// The write of this number, and all before it, are durable.
+    /// The write of this number, and all before it, are durable. May come between
+    /// two effects: what is sent on that account does not wait for the execution of
+    /// blocks that are under way.
     pub fn handle_persisted(&mut self, number: u64) {
         if !self.is_stopped() {
             self.engine.persisted(number);
+            self.engine.take_released().into_iter().for_each(|message| self.send(message));
         }
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tributary_chain::channel::{DELIVERY_BYTES_MAX, Portion};
 use tributary_chain::{Certificate, Header};
+use tributary_replica::store::LogWrite;
 use tributary_replica::{Effect, ExecutedBlock, PeerMessage, Reply, RequestId};
 use tributary_wire::node::{NodeError, Submitted};
 use tributary_wire::peer::PeerFrame;
@@ -17,6 +18,9 @@ use crate::log::LogJob;
 /// Most bytes of messages and hashes in one delivery; the rest is for what
 /// proves them.
 const PORTION_BYTES_MAX: usize = DELIVERY_BYTES_MAX - (16 << 10);
+/// Most bytes of entries that a chain's thread writes to the log itself: more take
+/// longer to write than the way to the log's thread and back.
+const OWN_WRITE_BYTES_MAX: usize = 16 << 10;
 
 impl ChainThread {
     /// Polls until the replica asks for nothing more.
@@ -29,11 +33,7 @@ impl ChainThread {
 
     fn carry_out(&mut self, effect: Effect) -> Result<(), End> {
         match effect {
-            Effect::Persist(number, write) => {
-                let done = self.outputs.completed.clone();
-                let job = LogJob { number, write, done };
-                self.outputs.log.send(job).map_err(|_| End::Gone)
-            }
+            Effect::Persist(number, write) => self.persist(number, write),
             Effect::Send { to, message } => {
                 if !self.outputs.network.send(to, self.frame(&message)) {
                     self.metrics.peer_queue_full();
@@ -68,6 +68,28 @@ impl ChainThread {
             }
             Effect::Fatal(fatality) => Err(End::Fatal(fatality)),
         }
+    }
+
+    /// Has the log's thread write, or writes here if nothing else waits for this
+    /// thread. Writes of a chain stay in order: none is made here while one is
+    /// under way there.
+    fn persist(&mut self, number: u64, write: LogWrite) -> Result<(), End> {
+        let is_free = self.writes_under_way == 0 && self.queues.are_empty();
+        let bytes: usize = write.entries.iter().map(|entry| entry.data.len()).sum();
+        let write = if is_free && bytes <= OWN_WRITE_BYTES_MAX {
+            match self.outputs.log.try_write(write).map_err(End::Storage)? {
+                Some(write) => write,
+                None => {
+                    self.replica.handle_persisted(number);
+                    return Ok(());
+                }
+            }
+        } else {
+            write
+        };
+        self.writes_under_way += 1;
+        let done = self.outputs.completed.clone();
+        self.outputs.log_jobs.send(LogJob { number, write, done }).map_err(|_| End::Gone)
     }
 
     fn executed(&mut self, block: Arc<ExecutedBlock>) -> Result<(), End> {

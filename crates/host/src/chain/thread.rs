@@ -9,6 +9,7 @@ use crossbeam_channel::{Receiver, Sender, never, select_biased};
 use thiserror::Error;
 use tokio::sync::watch;
 use tributary_chain::Header;
+use tributary_replica::store::StorageFault;
 use tributary_replica::{Fatality, Now, Replica, RequestId};
 use tributary_types::{AccountId, ChainId, TimeMs};
 use tributary_wire::node::Submitted;
@@ -20,7 +21,7 @@ use super::published::{CertifiedView, Published, Snapshot};
 use crate::archive::ArchiveJob;
 use crate::archive::blocks::BlockReader;
 use crate::archive::missing::MissingBlocks;
-use crate::log::LogJob;
+use crate::log::{LogJob, SharedLog};
 use crate::network::PeerNetwork;
 use crate::server::refusals::Refusals;
 use crate::stop::{Stop, StopState};
@@ -48,10 +49,11 @@ pub struct Queues {
 }
 
 /// Where effects go.
-#[derive(Debug)]
 pub struct Outputs {
+    /// The log, to write oneself.
+    pub log: Arc<SharedLog>,
     /// To the log's thread.
-    pub log: Sender<LogJob>,
+    pub log_jobs: Sender<LogJob>,
     /// To the archive's thread.
     pub archive: Sender<ArchiveJob>,
     /// Back to this thread; cloned into jobs.
@@ -70,20 +72,35 @@ pub struct Outputs {
     pub refusals: Arc<Refusals>,
 }
 
-/// The replica stopped for ever; the evidence is in the sentence.
+impl Queues {
+    /// Whether nothing waits for the thread.
+    pub(super) fn are_empty(&self) -> bool {
+        self.completions.is_empty() && self.peers.is_empty() && self.requests.is_empty()
+    }
+}
+
+/// Why a chain's thread cannot go on.
 #[derive(Debug, Error)]
-#[error("chain {chain}: {fatality}")]
-pub struct ChainFault {
-    /// The chain.
-    pub chain: ChainId,
-    /// What happened.
-    pub fatality: Fatality,
+pub enum ChainFault {
+    /// The replica stopped for ever; the evidence is in the sentence.
+    #[error("chain {chain}: {fatality}")]
+    Stopped {
+        /// The chain.
+        chain: ChainId,
+        /// What happened.
+        fatality: Fatality,
+    },
+    /// The log, which this thread wrote to itself.
+    #[error(transparent)]
+    Storage(StorageFault),
 }
 
 /// Why the thread does nothing more.
 pub(super) enum End {
     /// The replica stopped for ever.
     Fatal(Fatality),
+    /// The log failed.
+    Storage(StorageFault),
     /// The thread of log or archive has ended; it tells why itself.
     Gone,
 }
@@ -97,6 +114,8 @@ pub struct ChainThread {
     pub(super) outputs: Outputs,
     /// Requests that the replica has and will answer once each; it bounds them.
     pub(super) waiting: HashMap<RequestId, Waiting>,
+    /// Writes that the log's thread has and has not answered.
+    pub(super) writes_under_way: usize,
     pub(super) captures: Captures,
     pub(super) metrics: ChainMetrics,
     /// A whole state that is being saved: its raft index and its header. It may
@@ -140,6 +159,7 @@ impl ChainThread {
             queues,
             outputs,
             waiting: HashMap::new(),
+            writes_under_way: 0,
             captures,
             saving: None,
             next_request: 0,
@@ -159,7 +179,8 @@ impl ChainThread {
         let chain = self.chain;
         match self.work() {
             Ok(()) | Err(End::Gone) => Ok(()),
-            Err(End::Fatal(fatality)) => Err(ChainFault { chain, fatality }),
+            Err(End::Fatal(fatality)) => Err(ChainFault::Stopped { chain, fatality }),
+            Err(End::Storage(fault)) => Err(ChainFault::Storage(fault)),
         }
     }
 
@@ -261,7 +282,10 @@ impl ChainThread {
 
     fn complete(&mut self, done: Completion) {
         match done {
-            Completion::Persisted(number) => self.replica.handle_persisted(number),
+            Completion::Persisted(number) => {
+                self.writes_under_way -= 1;
+                self.replica.handle_persisted(number);
+            }
             Completion::Checkpointed(index) => {
                 self.replica.handle_checkpointed(index);
                 if let Some((_, header)) = self.saving.take_if(|(saving, _)| *saving <= index) {
