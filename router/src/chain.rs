@@ -223,12 +223,14 @@ impl Chain {
         if *chain != self.id || receipts.len() != count {
             return Err(self.nonsense("receipts that do not fit the batch"));
         }
-        let outcomes = (*first_index..).zip(receipts).map(|(index, receipt)| {
-            let position = Position::new(*height, index)?;
-            Some(Outcome { chain: *chain, position, receipt: *receipt })
-        });
-        let outcomes: Option<Vec<_>> = outcomes.collect();
-        outcomes.ok_or_else(|| self.nonsense("a position beyond what a chain can hold"))
+        let mut outcomes = Vec::with_capacity(count);
+        for (index, receipt) in (*first_index..).zip(receipts) {
+            let Some(position) = Position::new(*height, index) else {
+                return Err(self.nonsense("a position beyond what a chain can hold"));
+            };
+            outcomes.push(Outcome { chain: *chain, position, receipt: *receipt });
+        }
+        Ok(outcomes)
     }
 
     /// A node that answers what was not asked is faulty; what it did is not

@@ -173,9 +173,9 @@ fn pay(drafts: &[PaymentDraft], round: &[usize]) -> RouterRequest {
 
 /// Records and owner signatures, as requests and batches carry them.
 fn split<'a>(
-    drafts: impl Iterator<Item = &'a PaymentDraft>,
+    drafts: impl ExactSizeIterator<Item = &'a PaymentDraft>,
 ) -> (Vec<PaymentRecord>, Vec<OwnerSignature>) {
-    let (mut records, mut signatures) = (Vec::new(), Vec::new());
+    let (mut records, mut signatures) = (Vec::with_capacity(drafts.len()), Vec::new());
     for (payment, draft) in (0..).zip(drafts) {
         if let Some(signature) = draft.owner_signature() {
             signatures.push(OwnerSignature { payment, signature: *signature });

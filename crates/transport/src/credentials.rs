@@ -23,7 +23,7 @@ use crate::validity::{Names, Outside, Shown, Validity};
 use crate::verifier::{ClientVerifier, ServerVerifier};
 
 /// The application protocol; peers of another version do not connect.
-const PROTOCOL: &[u8] = b"tributary/1";
+const PROTOCOL: &[u8] = b"tributary/2";
 
 /// Why credentials cannot be used.
 #[derive(Debug, Error)]

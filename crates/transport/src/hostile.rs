@@ -90,7 +90,7 @@ impl Place {
             .unwrap()
             .with_root_certificates(roots)
             .with_no_client_auth();
-        config.alpn_protocols = vec![b"tributary/1".to_vec()];
+        config.alpn_protocols = vec![b"tributary/2".to_vec()];
         let config = quinn::crypto::rustls::QuicClientConfig::try_from(config).unwrap();
         quinn::ClientConfig::new(Arc::new(config))
     }

@@ -14,6 +14,9 @@ pub use self::reader::{DecodeError, Reader};
 
 /// What most values take, so that encoding one allocates once.
 const BYTES_EXPECTED: usize = 256;
+/// Memory that a list is given before its elements are read, for each byte of input:
+/// what the largest of common elements, outcomes and receipts, take.
+const MEMORY_PER_BYTE: usize = 2;
 
 /// A value with a canonical encoding.
 pub trait Encode {
@@ -55,8 +58,8 @@ pub trait Decode: Sized {
     /// As [`Decode::decode`].
     fn decode_each(reader: &mut Reader<'_>, count: usize) -> Result<Vec<Self>, DecodeError> {
         // A value may be larger in memory than in bytes: allocate at first no
-        // more than the input is long, whatever count it announces.
-        let fitting = reader.remaining() / size_of::<Self>().max(1);
+        // more than by the length of the input, whatever count it announces.
+        let fitting = MEMORY_PER_BYTE * reader.remaining() / size_of::<Self>().max(1);
         let mut values = Vec::with_capacity(count.min(fitting));
         for _ in 0..count {
             values.push(Self::decode(reader)?);

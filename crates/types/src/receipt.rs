@@ -9,7 +9,6 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::amount::Amount;
-use crate::canonical;
 use crate::codec::{Decode, DecodeError, Encode, Reader};
 use crate::id::BlockHeight;
 
@@ -231,17 +230,23 @@ pub struct Receipt {
     /// Previous entry of the credit account's history.
     pub previous_credit: Position,
 }
-canonical!(Receipt {
-    code: OutcomeCode,
-    replay: bool,
-    detail: Amount,
-    previous_debit: Position,
-    previous_credit: Position,
-});
 
 impl Receipt {
     /// Canonical size.
     pub const BYTES: usize = 35;
+
+    /// The canonical bytes: the fields in order, little-endian.
+    #[inline]
+    #[must_use]
+    pub fn to_array(&self) -> [u8; Self::BYTES] {
+        let mut bytes = [0; Self::BYTES];
+        bytes[..2].copy_from_slice(&(self.code as u16).to_le_bytes());
+        bytes[2] = u8::from(self.replay);
+        bytes[3..19].copy_from_slice(&self.detail.get().to_le_bytes());
+        bytes[19..27].copy_from_slice(&self.previous_debit.0.to_le_bytes());
+        bytes[27..].copy_from_slice(&self.previous_credit.0.to_le_bytes());
+        bytes
+    }
 
     /// A receipt that moved nothing.
     #[must_use]
@@ -256,7 +261,29 @@ impl Receipt {
     }
 }
 
-const _: () = assert!(<Receipt as Decode>::BYTES_MIN == Receipt::BYTES);
+impl Encode for Receipt {
+    #[inline]
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.to_array());
+    }
+}
+
+impl Decode for Receipt {
+    const BYTES_MIN: usize = Self::BYTES;
+    #[inline]
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        // One look at whether so many bytes are left.
+        let bytes: [u8; Self::BYTES] = reader.array("receipt")?;
+        let mut fields = Reader::new(&bytes);
+        Ok(Self {
+            code: OutcomeCode::decode(&mut fields)?,
+            replay: bool::decode(&mut fields)?,
+            detail: Amount::decode(&mut fields)?,
+            previous_debit: Position::decode(&mut fields)?,
+            previous_credit: Position::decode(&mut fields)?,
+        })
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -270,6 +297,31 @@ mod tests {
         assert_eq!(names.len(), OutcomeCode::ALL.len());
         for code in OutcomeCode::ALL {
             assert_eq!(decode_exact::<OutcomeCode>(&code.to_bytes()), Ok(*code));
+        }
+    }
+
+    #[test]
+    fn a_receipt_is_its_fields_one_behind_the_other() {
+        let receipt = Receipt {
+            code: OutcomeCode::Moved,
+            replay: true,
+            detail: Amount::new(u128::MAX - 5),
+            previous_debit: Position(0x0102_0304_0506_0708),
+            previous_credit: Position(9),
+        };
+        let mut fields = Vec::new();
+        receipt.code.encode(&mut fields);
+        receipt.replay.encode(&mut fields);
+        receipt.detail.encode(&mut fields);
+        receipt.previous_debit.encode(&mut fields);
+        receipt.previous_credit.encode(&mut fields);
+        assert_eq!(receipt.to_bytes(), fields);
+        assert_eq!(decode_exact::<Receipt>(&fields), Ok(receipt));
+        assert!(decode_exact::<Receipt>(&fields[1..]).is_err());
+        for (at, wrong) in [(0, 0xff), (2, 2)] {
+            let mut bytes = fields.clone();
+            bytes[at] = wrong;
+            assert!(decode_exact::<Receipt>(&bytes).is_err(), "{wrong} at {at}");
         }
     }
 

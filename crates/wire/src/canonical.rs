@@ -13,13 +13,39 @@ pub struct Canonical<T>(pub T);
 
 impl<T: Encode> Serialize for Canonical<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(&self.0.to_bytes())
+        bytes::serialize(&self.0, serializer)
     }
 }
 
 impl<'de, T: Decode> Deserialize<'de> for Canonical<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_bytes(CanonicalVisitor(PhantomData))
+    }
+}
+
+/// For fields of other types, `#[serde(with = "canonical::bytes")]`.
+pub mod bytes {
+    use super::{Canonical, Decode, Deserialize, Deserializer, Encode, Serializer};
+
+    /// As [`Canonical`].
+    ///
+    /// # Errors
+    /// The serializer's.
+    pub fn serialize<T: Encode, S: Serializer>(
+        value: &T,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&value.to_bytes())
+    }
+
+    /// As [`Canonical`].
+    ///
+    /// # Errors
+    /// The deserializer's, also for other bytes than the canonical ones.
+    pub fn deserialize<'de, T: Decode, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<T, D::Error> {
+        Canonical::deserialize(deserializer).map(|Canonical(value)| value)
     }
 }
 

@@ -12,6 +12,7 @@
 
 pub mod canonical;
 pub mod node;
+mod outcomes;
 pub mod peer;
 pub mod query;
 pub mod router;

@@ -5,7 +5,7 @@ use thiserror::Error;
 use tributary_chain::{Batch, Certificate, Delivery, Header};
 use tributary_types::{BlockHeight, ChainId, Receipt};
 
-use crate::canonical::Canonical;
+use crate::canonical::{self, Canonical};
 use crate::query::{Answer, Query};
 
 /// Most deliveries in one request.
@@ -94,6 +94,7 @@ pub struct Submitted {
     /// Index in the block of the batch's first outcome.
     pub first_index: u32,
     /// One per operation, then one per payment.
+    #[serde(with = "canonical::bytes")]
     pub receipts: Vec<Receipt>,
 }
 

@@ -5,9 +5,10 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tributary_chain::{Batch, Operation, batch::OwnerSignature};
 use tributary_ledger::proof::RoutesProof;
-use tributary_types::{ChainId, Hash, PaymentRecord, Position, Receipt};
+use tributary_types::{ChainId, Hash, PaymentRecord, Position, Receipt, canonical};
 
 use crate::canonical::Canonical;
+use crate::outcomes;
 use crate::query::{Answer, Query};
 
 /// Most payments of one request; any mix of chains.
@@ -54,7 +55,7 @@ pub enum RouterReply {
         routes: Option<Box<RoutesProof>>,
     },
     /// To `Pay`, `Operate`, `Forward`: one result per item, in order.
-    Outcomes(Vec<Result<Outcome, RouterError>>),
+    Outcomes(#[serde(with = "outcomes")] Vec<Result<Outcome, RouterError>>),
     /// To `Query`.
     Answer(Box<Answer>),
     /// To `Cluster`: chain, validator and what it said of itself.
@@ -73,6 +74,7 @@ pub struct Outcome {
     /// The receipt.
     pub receipt: Receipt,
 }
+canonical!(Outcome { chain: ChainId, position: Position, receipt: Receipt });
 
 /// Why the router has no outcome.
 #[derive(Debug, Clone, PartialEq, Eq, Error, Serialize, Deserialize)]
