@@ -174,6 +174,17 @@ impl PaymentRecord {
         records.as_bytes()
     }
 
+    /// So many records where they stand.
+    ///
+    /// # Errors
+    /// [`DecodeError::Truncated`] if fewer are left.
+    pub fn view_each<'a>(reader: &mut Reader<'a>, count: usize) -> Result<&'a [Self], DecodeError> {
+        let bytes = reader.take(count.saturating_mul(Self::BYTES), "payment records")?;
+        let value = bytes.len() as u64;
+        <[Self]>::ref_from_bytes(bytes)
+            .map_err(|_| DecodeError::Invalid { what: "length of payment records", value })
+    }
+
     /// The 16 bytes of the id, unchecked.
     #[must_use]
     pub const fn id_bytes(&self) -> &[u8; 16] {
@@ -232,10 +243,7 @@ impl Decode for PaymentRecord {
     }
 
     fn decode_each(reader: &mut Reader<'_>, count: usize) -> Result<Vec<Self>, DecodeError> {
-        let bytes = reader.take(count.saturating_mul(Self::BYTES), "payment records")?;
-        let records = <[Self]>::ref_from_bytes(bytes).map(<[Self]>::to_vec);
-        let value = bytes.len() as u64;
-        records.map_err(|_| DecodeError::Invalid { what: "length of payment records", value })
+        Self::view_each(reader, count).map(<[Self]>::to_vec)
     }
 }
 

@@ -112,8 +112,9 @@ impl IdTimes {
         for _ in 0..reader.count("operations", BATCH_OPERATIONS_MAX, Operation::BYTES_MIN)? {
             self.add(Operation::decode(reader)?.id.as_bytes());
         }
-        for _ in 0..reader.count("payments", BATCH_PAYMENTS_MAX, PaymentRecord::BYTES)? {
-            self.add(PaymentRecord::decode(reader)?.id_bytes());
+        let count = reader.count("payments", BATCH_PAYMENTS_MAX, PaymentRecord::BYTES)?;
+        for record in PaymentRecord::view_each(reader, count)? {
+            self.add(record.id_bytes());
         }
         let signature_bytes = OwnerSignature::BYTES_MIN;
         let count = reader.count("owner signatures", BATCH_PAYMENTS_MAX, signature_bytes)?;

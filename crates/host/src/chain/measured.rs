@@ -92,12 +92,16 @@ impl ChainMetrics {
             self.block_interval.record(now - last);
         }
         let mut counts = vec![0; self.outcomes.len()];
-        let late = block.outcomes.late.iter().map(|(_, receipt)| receipt);
-        for receipt in block.outcomes.receipts.iter().chain(late) {
-            if let Ok(number) = OutcomeCode::ALL.binary_search(&receipt.code) {
-                counts[number] += 1;
+        let mut count = |code: OutcomeCode, outcomes: usize| {
+            if let Ok(number) = OutcomeCode::ALL.binary_search(&code) {
+                counts[number] += outcomes as u64;
             }
+        };
+        // Nearly all are alike.
+        for run in block.outcomes.receipts.chunk_by(|one, next| one.code == next.code) {
+            count(run[0].code, run.len());
         }
+        block.outcomes.late.iter().for_each(|(_, receipt)| count(receipt.code, 1));
         self.block_outcomes.record(u64_as_f64(counts.iter().sum()));
         for (counter, count) in self.outcomes.iter().zip(counts).filter(|(_, count)| *count > 0) {
             counter.increment(count);
