@@ -1,6 +1,6 @@
 //! Pages of a checkpoint: slices of buckets, each with its bucket's number.
 
-use tributary_types::codec::{Decode, Encode, Reader, decode_list, encode_list};
+use tributary_types::codec::{Decode, Encode, Reader, decode_list, encode_count};
 
 use super::bucket::Bucket;
 use super::entry::Entry;
@@ -45,9 +45,10 @@ impl IdWindow {
         if let Some((number, bucket)) = found {
             let end = (start + PAGE_ENTRIES).min(bucket.entries.len());
             if start < end {
+                bytes.reserve(u64::BYTES_MIN + u32::BYTES_MIN + (end - start) * Entry::BYTES_MIN);
                 number.encode(&mut bytes);
-                let entries: Vec<_> = bucket.entries.range(start..end).collect();
-                encode_list(&entries, &mut bytes);
+                encode_count(end - start, &mut bytes);
+                bucket.entries.range(start..end).for_each(|entry| entry.encode(&mut bytes));
             }
         }
         bytes
