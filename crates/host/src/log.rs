@@ -4,6 +4,8 @@
 //! gather in the queue of the log's thread; the next sync takes them all. A chain's
 //! thread that has nothing else to do writes itself, if nobody else does
 //! ([`SharedLog::try_write`]): that spares it the way to the log's thread and back.
+//! After a slow sync it leaves that to the log's thread until one is fast again: a
+//! leader that waits for its disk sends no heartbeats.
 //! A write that fails ends the process: what was acknowledged rests on this log.
 
 use std::sync::{PoisonError, RwLock, TryLockError};
@@ -18,6 +20,8 @@ use crate::measure;
 
 /// Most writes that share one sync.
 pub const WRITES_PER_SYNC_MAX: usize = 256;
+/// A sync that takes longer is slow: less than a tenth of the shortest election timeout.
+const SLOW_SYNC_MS: u64 = 50;
 /// How often the log's size is measured.
 const SIZE_INTERVAL_MS: u64 = 1_000;
 
@@ -39,6 +43,8 @@ struct Writer {
     store: Box<dyn LogStore>,
     metrics: measure::LogMetrics,
     next_size: Instant,
+    /// Whether the last sync was.
+    is_slow: bool,
 }
 
 impl SharedLog {
@@ -46,20 +52,20 @@ impl SharedLog {
     #[must_use]
     pub fn new(store: Box<dyn LogStore>) -> Self {
         let metrics = measure::LogMetrics::new();
-        Self(RwLock::new(Writer { store, metrics, next_size: Instant::now() }))
+        let next_size = Instant::now();
+        Self(RwLock::new(Writer { store, metrics, next_size, is_slow: false }))
     }
 
-    /// Writes and syncs, if nobody else does at this moment; else gives the write
-    /// back.
+    /// Writes and syncs, if nobody else does at this moment and the last sync was
+    /// not slow; else gives the write back.
     ///
     /// # Errors
     /// The [`StorageFault`]; the process must end.
     pub fn try_write(&self, write: LogWrite) -> Result<Option<LogWrite>, StorageFault> {
         match self.0.try_write() {
-            Ok(mut writer) => writer.write(vec![write], 0).map(|()| None),
-            Err(TryLockError::WouldBlock) => Ok(Some(write)),
+            Ok(mut writer) if !writer.is_slow => writer.write(vec![write], 0).map(|()| None),
             // Whoever panicked ends the process; it is not for us to go on.
-            Err(TryLockError::Poisoned(_)) => Ok(Some(write)),
+            Ok(_) | Err(TryLockError::WouldBlock | TryLockError::Poisoned(_)) => Ok(Some(write)),
         }
     }
 
@@ -78,12 +84,18 @@ impl Writer {
         let started = Instant::now();
         let count = writes.len();
         self.store.write(writes)?;
-        self.metrics.synced(started.elapsed(), count, queued);
+        let elapsed = started.elapsed();
+        self.took(elapsed);
+        self.metrics.synced(elapsed, count, queued);
         if started >= self.next_size {
             self.next_size = started + Duration::from_millis(SIZE_INTERVAL_MS);
             self.metrics.size(self.store.bytes_on_disk());
         }
         Ok(())
+    }
+
+    fn took(&mut self, elapsed: Duration) {
+        self.is_slow = elapsed > Duration::from_millis(SLOW_SYNC_MS);
     }
 }
 
@@ -109,4 +121,39 @@ pub fn run(log: &SharedLog, jobs: &Receiver<LogJob>) -> Result<(), StorageFault>
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use tributary_storage::memory::MemoryDisk;
+
+    use super::*;
+
+    fn log() -> SharedLog {
+        SharedLog::new(Box::new(MemoryDisk::new().log()))
+    }
+
+    fn write() -> LogWrite {
+        LogWrite { chain: ChainId::new(1), ..LogWrite::default() }
+    }
+
+    #[test]
+    fn after_a_slow_sync_writes_are_left_to_the_logs_thread_until_one_is_fast() {
+        let log = log();
+        let took = |ms| log.0.write().unwrap().took(Duration::from_millis(ms));
+        took(SLOW_SYNC_MS + 1);
+        assert_eq!(log.try_write(write()).unwrap(), Some(write()));
+        assert_eq!(log.try_write(write()).unwrap(), Some(write()));
+        took(SLOW_SYNC_MS);
+        assert_eq!(log.try_write(write()).unwrap(), None);
+    }
+
+    #[test]
+    fn who_finds_the_log_held_gets_the_write_back() {
+        let log = log();
+        let held = log.0.write().unwrap();
+        assert_eq!(log.try_write(write()).unwrap(), Some(write()));
+        drop(held);
+        assert_eq!(log.try_write(write()).unwrap(), None);
+    }
 }

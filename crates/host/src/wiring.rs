@@ -23,6 +23,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use rayon::prelude::*;
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::watch;
+use tributary_chain::Header;
 use tributary_ledger::SignatureVerifier;
 use tributary_replica::store::BlockStore;
 use tributary_replica::{Replica, ReplicaConfig};
@@ -117,8 +118,13 @@ pub fn start(checked: Checked, metrics: Option<MetricsHandle>) -> Result<Host, S
         runtime: Some(runtime),
     };
     start_stores(&mut host, &supervisor, storage, (log_jobs, archive_jobs), space_wanted)?;
-    for ((replica, tick), Wired { handle, queues, outputs, .. }) in replicas.into_iter().zip(wired)
+    for (Restarted { replica, tick, saved }, Wired { handle, queues, outputs, .. }) in
+        replicas.into_iter().zip(wired)
     {
+        // Nothing is missing above: it is executed again.
+        if let Some(header) = saved {
+            outputs.missing.state_is_at(header);
+        }
         let stop = Arc::clone(&host.stop);
         let thread = ChainThread::new(replica, handle.validator, tick, queues, outputs, stop);
         let name = format!("chain-{}", handle.chain);
@@ -200,12 +206,20 @@ fn runtime(archive_read_threads: usize) -> Result<Runtime, StartError> {
     Ok(builder.build()?)
 }
 
+/// A replica that goes on from where its process ended.
+struct Restarted {
+    replica: Replica,
+    tick: Duration,
+    /// The last checkpoint; what it has executed since it has executed again.
+    saved: Option<Header>,
+}
+
 /// Brings every replica to where it was, as many at once as there are cores.
 fn restore(
     checked: &Checked,
     storage: &Storage,
     signatures: &Arc<SignaturePool>,
-) -> Result<Vec<(Replica, Duration)>, StartError> {
+) -> Result<Vec<Restarted>, StartError> {
     let limits = checked.config.limits.of_replica(checked.hosted.len());
     let restored = checked.hosted.par_iter().map(|hosted| {
         let chain = hosted.place.chain;
@@ -216,11 +230,13 @@ fn restore(
             ..ReplicaConfig::new(chain, hosted.place.validator, hosted.key.clone())
         };
         let tick = Duration::from_millis(settings.tick_ms);
-        let replica = Replica::new(settings, &checked.cluster.genesis, storage.restored(chain)?)
+        let restored = storage.restored(chain)?;
+        let saved = restored.checkpoint.as_ref().map(|checkpoint| checkpoint.header.clone());
+        let replica = Replica::new(settings, &checked.cluster.genesis, restored)
             .map_err(|error| StartError::Replica { chain, error })?;
         let height = replica.ledger().header().height;
         tracing::info!(%chain, %height, "replica restored");
-        Ok((replica, tick))
+        Ok(Restarted { replica, tick, saved })
     });
     restored.collect()
 }
@@ -229,10 +245,10 @@ fn restore(
 fn start_backfills(
     supervisor: &Supervisor,
     checked: &Checked,
-    replicas: &[(Replica, Duration)],
+    replicas: &[Restarted],
     wired: &mut [Wired],
 ) {
-    for ((replica, _), wired) in replicas.iter().zip(wired) {
+    for (Restarted { replica, .. }, wired) in replicas.iter().zip(wired) {
         let ledger = replica.ledger();
         let rules = ChainRules {
             chain: ledger.chain(),

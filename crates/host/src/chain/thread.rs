@@ -185,7 +185,6 @@ impl ChainThread {
     }
 
     fn work(&mut self) -> Result<(), End> {
-        self.outputs.missing.state_is_at(self.replica.ledger().header().clone());
         loop {
             self.tell_time();
             self.carry_out_effects()?;
