@@ -118,13 +118,9 @@ pub fn start(checked: Checked, metrics: Option<MetricsHandle>) -> Result<Host, S
         runtime: Some(runtime),
     };
     start_stores(&mut host, &supervisor, storage, (log_jobs, archive_jobs), space_wanted)?;
-    for (Restarted { replica, tick, saved }, Wired { handle, queues, outputs, .. }) in
+    for (Restarted { replica, tick, .. }, Wired { handle, queues, outputs, .. }) in
         replicas.into_iter().zip(wired)
     {
-        // Nothing is missing above: it is executed again.
-        if let Some(header) = saved {
-            outputs.missing.state_is_at(header);
-        }
         let stop = Arc::clone(&host.stop);
         let thread = ChainThread::new(replica, handle.validator, tick, queues, outputs, stop);
         let name = format!("chain-{}", handle.chain);
@@ -248,7 +244,11 @@ fn start_backfills(
     replicas: &[Restarted],
     wired: &mut [Wired],
 ) {
-    for (Restarted { replica, .. }, wired) in replicas.iter().zip(wired) {
+    for (Restarted { replica, saved, .. }, wired) in replicas.iter().zip(wired) {
+        // Nothing is missing above: it is executed again.
+        if let Some(header) = saved {
+            wired.outputs.missing.state_is_at(header.clone());
+        }
         let ledger = replica.ledger();
         let rules = ChainRules {
             chain: ledger.chain(),
