@@ -24,9 +24,10 @@ use tributary_types::{BlockHeight, ChainId, canonical};
 
 use crate::directory::{create_durably, sync_directory};
 use crate::family::Family;
-use crate::fault::{corrupt, io_fault};
+use crate::fault::{corrupt, io_fault, read_fault};
 use crate::keys::height_key;
 use crate::new_file::{FileReader, NewFile};
+use crate::values;
 
 /// What a block must have to stand in a file, in bytes: less is put together with
 /// others by RocksDB.
@@ -173,11 +174,7 @@ impl BodyFiles {
             let (body, outcomes) = file.read(place.offset, length)?.split_at(body_bytes);
             Ok((Bytes::copy_from_slice(body), Bytes::copy_from_slice(outcomes)))
         };
-        let (body, outcomes) = read().map_err(|error| match error.kind() {
-            ErrorKind::NotFound => corrupt(path.display().to_string(), "missing"),
-            ErrorKind::UnexpectedEof => corrupt(path.display().to_string(), "too short"),
-            _ => io_fault(format!("read {}", path.display()), &error),
-        })?;
+        let (body, outcomes) = read().map_err(|error| read_fault(&path, &error))?;
         if checksum(header, &body, &outcomes) != place.checksum {
             let key = height_key(header.chain, header.height);
             return Err(corrupt(Family::Blocks.describe(&key), "checksum does not match"));
@@ -221,7 +218,7 @@ impl BodyFiles {
 /// CRC-32C over a block's key in the database, body and outcomes.
 fn checksum(header: &Header, body: &[u8], outcomes: &[u8]) -> u32 {
     let key = height_key(header.chain, header.height);
-    crc32c::crc32c_append(crc32c::crc32c_append(crc32c::crc32c(&key), body), outcomes)
+    crc32c::crc32c_append(values::checksum(&key, body), outcomes)
 }
 
 /// Removes the files of a chain from a number on.

@@ -1,7 +1,8 @@
 //! How errors of the system and of the engines become [`StorageFault`]s: one
 //! sentence each, with what was being done and where.
 
-use std::io;
+use std::io::{self, ErrorKind};
+use std::path::Path;
 
 use tributary_replica::store::StorageFault;
 use tributary_types::codec::DecodeError;
@@ -9,6 +10,15 @@ use tributary_types::codec::DecodeError;
 /// A fault of the operating system.
 pub(crate) fn io_fault(action: impl Into<String>, error: &io::Error) -> StorageFault {
     StorageFault::Io { action: action.into(), reason: error.to_string() }
+}
+
+/// A fault of reading a file that is to be there, whole.
+pub(crate) fn read_fault(path: &Path, error: &io::Error) -> StorageFault {
+    match error.kind() {
+        ErrorKind::NotFound => corrupt(path.display().to_string(), "missing"),
+        ErrorKind::UnexpectedEof => corrupt(path.display().to_string(), "too short"),
+        _ => io_fault(format!("read {}", path.display()), error),
+    }
 }
 
 /// Bytes that are there and wrong.

@@ -10,9 +10,9 @@
 //! **What holds after any crash.** Every acknowledged log write is there. The
 //! last saved checkpoint is there, whole, and so is every block that was put
 //! before it was saved: both reach the disk in one atomic flush, after the pages
-//! and bodies that they lead to, so the log may be cut behind a checkpoint without a gap in the
-//! archive. Blocks put after it may be gone; they are executed again from
-//! checkpoint and log, and put again.
+//! and bodies that they lead to, so the log may be cut behind a checkpoint without
+//! a gap in the archive. Blocks put after it may be gone; they are executed again
+//! from checkpoint and log, and put again.
 //!
 //! **What is never done.** Bytes whose checksum is wrong are never returned,
 //! and a log is never shortened below what is known to have been synced (see

@@ -11,7 +11,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::path::PathBuf;
 
 use tributary_ledger::page::PAGE_BYTES_MAX;
@@ -20,7 +20,7 @@ use tributary_replica::store::StorageFault;
 use tributary_types::ChainId;
 
 use crate::directory::{create_durably, sync_directory};
-use crate::fault::{corrupt, io_fault};
+use crate::fault::{corrupt, io_fault, read_fault};
 use crate::keys::page_key;
 use crate::new_file::{FileReader, NewFile, READ_AHEAD_BYTES};
 use crate::page_table::{PagePlace, Segment};
@@ -103,11 +103,7 @@ impl PageFiles {
         for (segment, mut places) in by_segment {
             let path = self.path(chain, segment);
             places.sort_unstable_by_key(|place| place.offset);
-            let failed = |error: io::Error| match error.kind() {
-                ErrorKind::NotFound => corrupt(path.display().to_string(), "missing"),
-                ErrorKind::UnexpectedEof => corrupt(path.display().to_string(), "too short"),
-                _ => io_fault(format!("read {}", path.display()), &error),
-            };
+            let failed = |error| read_fault(&path, &error);
             let mut file = FileReader::open(&path, READ_AHEAD_BYTES).map_err(failed)?;
             for place in places {
                 if place.length as usize > PAGE_BYTES_MAX {

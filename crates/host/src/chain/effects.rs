@@ -76,16 +76,14 @@ impl ChainThread {
     fn persist(&mut self, number: u64, write: LogWrite) -> Result<(), End> {
         let is_free = self.writes_under_way == 0 && self.queues.are_empty();
         let bytes: usize = write.entries.iter().map(|entry| entry.data.len()).sum();
-        let write = if is_free && bytes <= OWN_WRITE_BYTES_MAX {
-            match self.outputs.log.try_write(write).map_err(End::Storage)? {
-                Some(write) => write,
-                None => {
-                    self.replica.handle_persisted(number);
-                    return Ok(());
-                }
-            }
+        let left = if is_free && bytes <= OWN_WRITE_BYTES_MAX {
+            self.outputs.log.try_write(write).map_err(End::Storage)?
         } else {
-            write
+            Some(write)
+        };
+        let Some(write) = left else {
+            self.replica.handle_persisted(number);
+            return Ok(());
         };
         self.writes_under_way += 1;
         let done = self.outputs.completed.clone();
