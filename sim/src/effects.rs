@@ -16,12 +16,17 @@ use crate::trace::Place;
 
 /// A chain's thread that may write to the log itself does.
 const WRITES_ITSELF: Chance = Chance::percent(50);
+/// A chain's thread has carried out effects for so long that inputs come first.
+const INPUTS_COME_FIRST: Chance = Chance::percent(2);
+/// How long it takes then until it goes on.
+const INPUTS_US_MAX: u64 = 10_000;
 /// Longest time until a snapshot has left.
 const SNAPSHOT_US_MAX: u64 = 60_000;
 
 impl Node {
-    /// Polls until the replica asks for nothing more, or the process ends.
-    pub(crate) fn carry_out_effects(&mut self, chain: ChainId, stage: &mut Stage) {
+    /// Polls until the replica asks for nothing more, or the process ends, or inputs
+    /// come first: then it tells in how many microseconds it goes on.
+    pub(crate) fn carry_out_effects(&mut self, chain: ChainId, stage: &mut Stage) -> Option<u64> {
         while let Some(effect) =
             self.hosted.get_mut(&chain).and_then(|hosted| hosted.replica.poll_effect())
         {
@@ -29,10 +34,18 @@ impl Node {
             if !stage.healing && stage.process_prng.happens(crashes) {
                 stage.note(self.place(), chain.get(), "killed between effects", [0, 0]);
                 self.crash(stage);
-                return;
+                return None;
             }
             self.carry_out(chain, effect, stage);
+            let is_behind = |hosted: &Hosted| hosted.replica.is_behind();
+            if !stage.healing
+                && stage.process_prng.happens(INPUTS_COME_FIRST)
+                && !self.hosted.get(&chain).is_some_and(is_behind)
+            {
+                return Some(stage.process_prng.between(1, INPUTS_US_MAX));
+            }
         }
+        None
     }
 
     fn carry_out(&mut self, chain: ChainId, effect: Effect, stage: &mut Stage) {

@@ -3,7 +3,8 @@
 //!
 //! Before every input the replica is told the time, if what it was told is
 //! older than a few milliseconds; after every input its effects are carried
-//! out, one by one, in the order in which it asks for them.
+//! out, one by one, in the order in which it asks for them. Now and then inputs come
+//! first, as where effects take long.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

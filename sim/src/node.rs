@@ -353,14 +353,15 @@ impl Node {
 
     /// Carries effects out, then waits for the next input.
     fn settle(&mut self, chain: ChainId, stage: &mut Stage) {
-        self.carry_out_effects(chain, stage);
+        let goes_on = self.carry_out_effects(chain, stage);
         let wall = self.clock.now(stage.now_us, self.began_us).wall;
         let tick_us = stage.scenario.tick_ms * 1_000;
         let (node, life) = (self.number, self.life);
         let Some(hosted) = self.hosted.get_mut(&chain) else { return };
         let due = hosted.replica.ledger().next_due().filter(|_| hosted.replica.is_leader());
         let until_due = due.map(|due| (due.since_ms(wall) * 1_000).max(CLOCK_AGE_US_MAX));
-        let patience = until_due.map_or(tick_us, |until_due| until_due.min(tick_us));
+        let idle = until_due.map_or(tick_us, |until_due| until_due.min(tick_us));
+        let patience = goes_on.unwrap_or(idle);
         let wake_at_us = stage.now_us + patience;
         if hosted.wake_at_us <= stage.now_us || wake_at_us < hosted.wake_at_us {
             hosted.wake_at_us = wake_at_us;

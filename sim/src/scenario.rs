@@ -201,6 +201,8 @@ fn limits(prng: &mut Prng) -> Limits {
         pending_reads_max: usize::try_from(prng.between(1, 64)).unwrap_or(64),
         pending_bytes_max: usize::try_from(prng.between(64, 512) << 10).unwrap_or(64 << 10),
         checkpoint_after_blocks: prng.between(3, 120),
+        work_bytes_max: prng.between(0, 4_000),
+        unexecuted_bytes_max: usize::try_from(prng.between(0, 20_000)).unwrap_or(0),
         log_tail_bytes: usize::try_from(prng.between(0, 20_000)).unwrap_or(0),
         snapshot_install_ticks_max: u32::try_from(prng.between(20, 100)).unwrap_or(100),
         ..Limits::default()

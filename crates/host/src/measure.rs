@@ -90,20 +90,20 @@ impl ArchiveMetrics {
     pub fn depth(&self, queued: usize) {
         self.depth.set(as_f64(queued));
     }
-
-    /// A checkpoint was saved.
-    pub fn checkpointed(&self, chain: ChainId, checkpoint: &Checkpoint, elapsed: Duration) {
-        let label = chain.to_string();
-        let bytes: usize = checkpoint.pages.iter().map(|page| page.bytes.len()).sum();
-        histogram!("tributary_checkpoint_seconds", "chain" => label.clone()).record(elapsed);
-        gauge!("tributary_checkpoint_bytes", "chain" => label).set(as_f64(bytes));
-    }
 }
 
 impl Default for ArchiveMetrics {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// A checkpoint was saved.
+pub fn checkpointed(checkpoint: &Checkpoint, elapsed: Duration) {
+    let label = checkpoint.header.chain.to_string();
+    let bytes: usize = checkpoint.pages.iter().map(|page| page.bytes.len()).sum();
+    histogram!("tributary_checkpoint_seconds", "chain" => label.clone()).record(elapsed);
+    gauge!("tributary_checkpoint_bytes", "chain" => label).set(as_f64(bytes));
 }
 
 /// The backfill of one chain.

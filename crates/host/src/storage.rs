@@ -29,7 +29,7 @@ pub struct Storage {
     pub log: Arc<SharedLog>,
     /// To the maintenance thread.
     pub maintainer: LogMaintainer,
-    /// To the archive's thread.
+    /// To the thread of checkpoints.
     pub checkpoints: Box<dyn CheckpointStore>,
     /// To the archive's thread and all readers.
     pub blocks: Arc<dyn BlockStore>,

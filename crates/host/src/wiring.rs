@@ -5,7 +5,8 @@
 //! | --- | --- | --- |
 //! | `chain-N`, one per replica | the replica | until stop; a leader hands over first |
 //! | `log` | the raft log | until the last chain thread ends |
-//! | `archive` | checkpoints, writes of blocks | until the last chain thread ends |
+//! | `archive` | writes of blocks and certificates | until the last chain thread ends |
+//! | `checkpoints` | checkpoints | until the archive's thread ends |
 //! | `maintenance` | purging of log files | until the stores have ended |
 //! | `signatures-N` | the cache of verified signatures, together | until the process ends |
 //! | runtime workers | connections, admission, long polls, one backfill per chain | until the last reply is sent |
@@ -35,6 +36,7 @@ use tributary_types::ChainId;
 
 use crate::archive::backfill::{Backfill, Means};
 use crate::archive::blocks::BlockReader;
+use crate::archive::checkpoints;
 use crate::archive::missing::MissingBlocks;
 use crate::archive::verify::ChainRules;
 use crate::archive::{self, ArchiveJob};
@@ -55,6 +57,10 @@ use crate::storage::{self, Storage};
 /// Completions that wait for a chain's thread beside those of its log writes:
 /// one checkpoint, and one snapshot for each validator.
 const OTHER_COMPLETIONS_MAX: usize = 128;
+
+/// Checkpoints that wait while another one is saved; with more the archive waits. A
+/// chain has one under way, and rarely a second one that it received.
+const CHECKPOINT_JOBS_MAX: usize = 16;
 
 /// Starts a node from what was checked.
 ///
@@ -274,10 +280,13 @@ fn start_stores(
     (log_jobs, archive_jobs): (Receiver<LogJob>, Receiver<ArchiveJob>),
     space_wanted: BTreeMap<ChainId, Sender<()>>,
 ) -> Result<(), StartError> {
-    let Storage { log, maintainer, checkpoints, blocks } = storage;
+    let Storage { log, maintainer, checkpoints: store, blocks } = storage;
     host.stores.push(supervisor.thread("log", move || log::run(&log, &log_jobs))?);
-    let archive = move || archive::run(blocks.as_ref(), checkpoints, &archive_jobs);
+    let (checkpoint_sender, checkpoint_jobs) = bounded(CHECKPOINT_JOBS_MAX);
+    let archive = move || archive::run(blocks.as_ref(), &checkpoint_sender, &archive_jobs);
     host.stores.push(supervisor.thread("archive", archive)?);
+    let checkpoints = move || checkpoints::run(store, &checkpoint_jobs);
+    host.stores.push(supervisor.thread("checkpoints", checkpoints)?);
     let (sender, ended) = bounded(0);
     let purge = move || storage::maintain(&maintainer, &space_wanted, &ended);
     host.maintenance = Some((sender, supervisor.thread("maintenance", purge)?));

@@ -42,6 +42,12 @@ pub struct Limits {
     pub pending_bytes_max: usize,
     /// Reads waiting for their barrier.
     pub pending_reads_max: usize,
+    /// Bytes of committed entries that are executed until raft is asked what else is
+    /// to be done, sending among it; one entry may be larger.
+    pub work_bytes_max: u64,
+    /// Bytes of the log that wait to be executed, committed or not, beyond which a
+    /// replica [`is behind`](crate::Replica::is_behind).
+    pub unexecuted_bytes_max: usize,
     /// A checkpoint is due after this many bytes of bodies…
     pub checkpoint_after_bytes: usize,
     /// … or after this many blocks, whichever is first.
@@ -61,6 +67,9 @@ impl Default for Limits {
             pending_requests_max: 16_384,
             pending_bytes_max: 32 << 20,
             pending_reads_max: 16_384,
+            work_bytes_max: 256 << 10,
+            // Some times what a leader has in flight.
+            unexecuted_bytes_max: 32 << 20,
             checkpoint_after_bytes: 64 << 20,
             checkpoint_after_blocks: 65_536,
             log_tail_bytes: 16 << 20,

@@ -51,6 +51,7 @@ pub(crate) struct EngineConfig {
     pub election_ticks: u32,
     pub heartbeat_ticks: u32,
     pub snapshot_install_ticks_max: u32,
+    pub work_bytes_max: u64,
     /// Index up to which the restored state is executed.
     pub applied: u64,
 }
@@ -126,6 +127,7 @@ impl Engine {
             applied: config.applied,
             max_size_per_msg: APPEND_BYTES_MAX,
             max_inflight_msgs: APPENDS_IN_FLIGHT_MAX,
+            max_committed_size_per_ready: config.work_bytes_max,
             check_quorum: true,
             pre_vote: true,
             read_only_option: ReadOnlyOption::Safe,

@@ -24,9 +24,9 @@
 //! handle_resign()                               orderly stop
 //! handle_checkpoint_wanted()                    orderly stop
 //!
-//! poll_effect() -> Option<Effect>               until None, after every input
+//! poll_effect() -> Option<Effect>               until None; inputs may come between
 //! ledger() -> &Ledger    status() -> ReplicaStatus
-//! is_leader() -> bool    leader_hint() -> Option<u16>
+//! is_behind() -> bool    is_leader() -> bool    leader_hint() -> Option<u16>
 //! ```
 
 pub mod replica;

@@ -5,6 +5,7 @@
 //! up to the last entry is present: reads never wait.
 
 use std::collections::VecDeque;
+use std::ops::RangeInclusive;
 
 use raft::eraftpb::{ConfState, Entry, HardState, Snapshot};
 use raft::{GetEntriesContext, RaftState, Storage, StorageError};
@@ -30,6 +31,8 @@ pub(crate) struct MemoryLog {
     entries: VecDeque<Entry>,
     /// Last entry executed: the point that a snapshot can be made of.
     applied: LogPosition,
+    /// Bytes of the entries behind that one.
+    unapplied_bytes: usize,
 }
 
 impl MemoryLog {
@@ -41,6 +44,7 @@ impl MemoryLog {
             base,
             entries: VecDeque::new(),
             applied: LogPosition::default(),
+            unapplied_bytes: 0,
         }
     }
 
@@ -60,6 +64,11 @@ impl MemoryLog {
         self.applied
     }
 
+    /// Bytes of the entries that are not executed, committed or not.
+    pub fn unapplied_bytes(&self) -> usize {
+        self.unapplied_bytes
+    }
+
     /// The term at an index, if it is the base or an entry.
     pub fn term_at(&self, index: u64) -> Option<u64> {
         if index == self.base.index {
@@ -75,6 +84,7 @@ impl MemoryLog {
     /// Moves the point of snapshots to an executed entry.
     pub fn set_applied(&mut self, index: u64) {
         if let Some(term) = self.term_at(index) {
+            self.unapplied_bytes -= self.bytes_of(self.applied.index + 1..=index);
             self.applied = LogPosition { index, term };
         }
     }
@@ -83,15 +93,18 @@ impl MemoryLog {
     pub fn append(&mut self, entries: &[Entry]) {
         let Some(first) = entries.first() else { return };
         debug_assert!(first.index > self.base.index && first.index <= self.last_index() + 1);
+        self.unapplied_bytes -= self.bytes_of(first.index..=self.last_index());
         let keep = first.index.saturating_sub(self.first_index());
         self.entries.truncate(usize::try_from(keep).unwrap_or(usize::MAX));
         self.entries.extend(entries.iter().cloned());
+        self.unapplied_bytes += entries.iter().map(bytes_of).sum::<usize>();
     }
 
     /// Forgets everything: a snapshot stands for the log up to `base`.
     pub fn reset(&mut self, base: LogPosition) {
         self.entries.clear();
         self.base = base;
+        self.unapplied_bytes = 0;
     }
 
     /// Drops entries up to and including `index`.
@@ -109,7 +122,7 @@ impl MemoryLog {
         let mut kept = 0;
         let mut position = index.min(self.last_index());
         while position > self.base.index {
-            kept += self.entry(position).map_or(0, |entry| entry.data.len() + ENTRY_OVERHEAD_BYTES);
+            kept += self.entry(position).map_or(0, bytes_of);
             if kept > tail_bytes {
                 return Some(position);
             }
@@ -118,10 +131,21 @@ impl MemoryLog {
         None
     }
 
+    /// Bytes of those of these entries that are here.
+    fn bytes_of(&self, indices: RangeInclusive<u64>) -> usize {
+        let indices = self.first_index().max(*indices.start())..=*indices.end();
+        indices.filter_map(|index| self.entry(index)).map(bytes_of).sum()
+    }
+
     fn entry(&self, index: u64) -> Option<&Entry> {
         let offset = index.checked_sub(self.first_index())?;
         self.entries.get(usize::try_from(offset).ok()?)
     }
+}
+
+/// What an entry counts for.
+fn bytes_of(entry: &Entry) -> usize {
+    entry.data.len() + ENTRY_OVERHEAD_BYTES
 }
 
 impl Storage for MemoryLog {
@@ -145,7 +169,7 @@ impl Storage for MemoryLog {
         let mut bytes = 0;
         for index in low..high {
             let entry = self.entry(index).ok_or(StorageError::Unavailable)?;
-            bytes += (entry.data.len() + ENTRY_OVERHEAD_BYTES) as u64;
+            bytes += bytes_of(entry) as u64;
             if bytes > limit && !found.is_empty() {
                 break;
             }
@@ -228,6 +252,22 @@ mod tests {
         assert_eq!(log.compaction_before(8, 3 * entry_bytes), Some(5));
         assert_eq!(log.compaction_before(8, 100 * entry_bytes), None);
         assert_eq!(log.compaction_before(8, 0), Some(8));
+    }
+
+    #[test]
+    fn what_is_not_executed_is_counted() {
+        let (mut log, one) = (log_of(&[1, 1, 2, 2]), 100 + ENTRY_OVERHEAD_BYTES);
+        let mut after = |change: &dyn Fn(&mut MemoryLog)| {
+            change(&mut log);
+            log.unapplied_bytes()
+        };
+        assert_eq!(after(&|log| log.set_applied(1)), 3 * one);
+        assert_eq!(after(&|log| log.append(&[entry(3, 3, 0)])), one + ENTRY_OVERHEAD_BYTES);
+        assert_eq!(after(&|log| log.set_applied(2)), ENTRY_OVERHEAD_BYTES);
+        assert_eq!(after(&|log| log.compact(2)), ENTRY_OVERHEAD_BYTES);
+        assert_eq!(after(&|log| log.reset(LogPosition { index: 9, term: 4 })), 0);
+        assert_eq!(after(&|log| log.append(&[entry(10, 4, 100)])), one);
+        assert_eq!(after(&|log| log.set_applied(10)), 0);
     }
 
     #[test]

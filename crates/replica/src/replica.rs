@@ -16,10 +16,10 @@
 //!       └──────── Votes ──▶ Send(vote), Certified, Fatal
 //! ```
 //!
-//! Call order: any `handle_*`, then [`Replica::poll_effect`] until it is empty;
-//! carry effects out in that order. [`Replica::handle_tick`] comes before all
-//! other inputs, since it tells the time; [`Replica::handle_persisted`] may also
-//! come between two effects.
+//! Call order: [`Replica::poll_effect`] gives effects, to be carried out in that
+//! order; any `handle_*` may come between two of them. Who executes much is to take
+//! inputs meanwhile, so that it is heard, unless it [`is behind`](Replica::is_behind).
+//! [`Replica::handle_tick`] comes before all other inputs, since it tells the time.
 //!
 //! Guarantees:
 //! - A receipt is given for a block that is durable on a quorum, executed here.
@@ -119,6 +119,7 @@ impl Replica {
             election_ticks: config.election_ticks,
             heartbeat_ticks: config.heartbeat_ticks,
             snapshot_install_ticks_max: config.limits.snapshot_install_ticks_max,
+            work_bytes_max: config.limits.work_bytes_max,
             applied: executed.index,
         };
         let engine = Engine::new(engine_config, recovered.hard_state, recovered.log)
@@ -211,9 +212,8 @@ impl Replica {
         self.send_clock_notice(now);
     }
 
-    /// The write of this number, and all before it, are durable. May come between
-    /// two effects: what is sent on that account does not wait for the execution of
-    /// blocks that are under way.
+    /// The write of this number, and all before it, are durable. What is sent on that
+    /// account does not wait for the execution of blocks that are under way.
     pub fn handle_persisted(&mut self, number: u64) {
         if !self.is_stopped() {
             self.engine.persisted(number);
@@ -275,6 +275,13 @@ impl Replica {
     #[must_use]
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
+    }
+
+    /// Whether so much of the log is not executed that nothing more should be taken
+    /// in before: it would only wait in memory.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        self.engine.log().unapplied_bytes() > self.config.limits.unexecuted_bytes_max
     }
 
     /// Whether this replica leads, as far as it knows.

@@ -55,6 +55,11 @@ impl Replica {
     ) -> Result<(), PeerError> {
         let SnapshotMessage { raft: RaftMessage(raft), header, certificate, pages } = message;
         self.check_addresses(from, &raft)?;
+        // What was committed before is executed before.
+        self.drive();
+        if self.is_stopped() {
+            return Ok(());
+        }
         if self.engine.wants_snapshot(&raft).map_err(PeerError::Raft)? {
             let metadata = raft.get_snapshot().get_metadata();
             let position = LogPosition { index: metadata.index, term: metadata.term };

@@ -1,7 +1,7 @@
 //! The archive: blocks, certificates and checkpoints, off the critical path.
 //!
-//! One thread writes in order of execution, so a checkpoint is saved only
-//! after the blocks up to it were put. Its queue is bounded: when the disk is
+//! One thread writes in order of execution, and hands a checkpoint over to be saved
+//! ([`checkpoints`]) after the blocks up to it were put. Its queue is bounded: when the disk is
 //! slower than the chains, their threads wait, their queues fill, and clients
 //! hear `overloaded`. Readers see a block from the moment it was executed: what
 //! the thread has not put yet is held in [`blocks::BlockReader`]. What a replica
@@ -11,6 +11,7 @@ pub mod backfill;
 pub mod block;
 pub mod blocks;
 pub mod cache;
+pub mod checkpoints;
 pub mod descent;
 pub mod gaps;
 pub mod history;
@@ -20,19 +21,16 @@ pub mod search;
 pub mod verify;
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender};
 use tributary_chain::{Certificate, Header};
 use tributary_replica::ExecutedBlock;
-use tributary_replica::store::{
-    BlockStore, Checkpoint, CheckpointStore, StorageFault, StoredBlock,
-};
+use tributary_replica::store::{BlockStore, StorageFault, StoredBlock};
 use tributary_types::Encode as _;
 
 use crate::archive::blocks::BlockReader;
+use crate::archive::checkpoints::CheckpointJob;
 use crate::archive::id_times::IdTimes;
-use crate::chain::Completion;
 use crate::measure;
 
 /// Most blocks put in one write.
@@ -58,23 +56,17 @@ pub enum ArchiveJob {
         certificate: Certificate,
     },
     /// A checkpoint; answered when durable.
-    Checkpoint {
-        /// The state.
-        checkpoint: Checkpoint,
-        /// Whether it is the whole state.
-        complete: bool,
-        /// The chain's thread.
-        done: Sender<Completion>,
-    },
+    Checkpoint(CheckpointJob),
 }
 
-/// Writes until every chain's thread has ended.
+/// Writes until every chain's thread has ended, or that of checkpoints, which tells
+/// why itself.
 ///
 /// # Errors
 /// The first [`StorageFault`].
 pub fn run(
     blocks: &dyn BlockStore,
-    mut checkpoints: Box<dyn CheckpointStore>,
+    checkpoints: &Sender<CheckpointJob>,
     jobs: &Receiver<ArchiveJob>,
 ) -> Result<(), StorageFault> {
     let metrics = measure::ArchiveMetrics::new();
@@ -84,9 +76,16 @@ pub fn run(
         while let Some(job) = next.take() {
             match job {
                 ArchiveJob::Block { reader, block } => gathered.push((reader, block)),
-                other => {
+                ArchiveJob::Certificate { reader, header, certificate } => {
                     put_blocks(blocks, &mut gathered)?;
-                    put_other(blocks, checkpoints.as_mut(), other, &metrics)?;
+                    blocks.put_certificate(&header, &certificate)?;
+                    reader.certificate_is_stored(header.height);
+                }
+                ArchiveJob::Checkpoint(job) => {
+                    put_blocks(blocks, &mut gathered)?;
+                    if checkpoints.send(job).is_err() {
+                        return Ok(());
+                    }
                 }
             }
             if gathered.len() < BLOCKS_PER_WRITE_MAX {
@@ -123,30 +122,6 @@ fn put_blocks(
             reason: error.to_string(),
         })?;
         reader.note_ids(height, times);
-    }
-    Ok(())
-}
-
-fn put_other(
-    store: &dyn BlockStore,
-    checkpoints: &mut dyn CheckpointStore,
-    job: ArchiveJob,
-    metrics: &measure::ArchiveMetrics,
-) -> Result<(), StorageFault> {
-    match job {
-        ArchiveJob::Block { .. } => {}
-        ArchiveJob::Certificate { reader, header, certificate } => {
-            store.put_certificate(&header, &certificate)?;
-            reader.certificate_is_stored(header.height);
-        }
-        ArchiveJob::Checkpoint { checkpoint, complete, done } => {
-            let started = Instant::now();
-            checkpoints.save(checkpoint.header.chain, &checkpoint, complete)?;
-            metrics.checkpointed(checkpoint.header.chain, &checkpoint, started.elapsed());
-            if done.send(Completion::Checkpointed(checkpoint.index)).is_err() {
-                tracing::debug!("a chain's thread ended before its checkpoint was saved");
-            }
-        }
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Carrying out what the replica asks for, in the order in which it asks.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tributary_chain::channel::{DELIVERY_BYTES_MAX, Portion};
 use tributary_chain::{Certificate, Header};
@@ -13,6 +14,7 @@ use super::evaluate::evaluate;
 use super::input::{Answered, MessageRange};
 use super::thread::{ChainThread, End, Waiting};
 use crate::archive::ArchiveJob;
+use crate::archive::checkpoints::CheckpointJob;
 use crate::log::LogJob;
 
 /// Most bytes of messages and hashes in one delivery; the rest is for what
@@ -22,13 +24,31 @@ const PORTION_BYTES_MAX: usize = DELIVERY_BYTES_MAX - (16 << 10);
 /// longer to write than the way to the log's thread and back.
 const OWN_WRITE_BYTES_MAX: usize = 16 << 10;
 
+/// How long effects are carried out until inputs are looked for: much shorter than an
+/// election timeout, and than a block of full size takes.
+const EFFECTS_MS_MAX: u64 = 5;
+
+/// Whether a replica has asked for all it has to ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// It has; only an input makes it go on.
+    Idle,
+    /// It goes on as soon as inputs were looked for.
+    Busy,
+}
+
 impl ChainThread {
-    /// Polls until the replica asks for nothing more.
-    pub(super) fn carry_out_effects(&mut self) -> Result<(), End> {
+    /// Polls until the replica asks for nothing more, or for [`EFFECTS_MS_MAX`].
+    /// Who is behind goes on.
+    pub(super) fn carry_out_effects(&mut self) -> Result<Progress, End> {
+        let until = Instant::now() + Duration::from_millis(EFFECTS_MS_MAX);
         while let Some(effect) = self.replica.poll_effect() {
             self.carry_out(effect)?;
+            if Instant::now() >= until && !self.replica.is_behind() {
+                return Ok(Progress::Busy);
+            }
         }
-        Ok(())
+        Ok(Progress::Idle)
     }
 
     fn carry_out(&mut self, effect: Effect) -> Result<(), End> {
@@ -59,7 +79,7 @@ impl ChainThread {
                     self.saving = Some((checkpoint.index, checkpoint.header.clone()));
                 }
                 let done = self.outputs.completed.clone();
-                self.archive(ArchiveJob::Checkpoint { checkpoint, complete, done })
+                self.archive(ArchiveJob::Checkpoint(CheckpointJob { checkpoint, complete, done }))
             }
             Effect::LeaderChanged { leader, term } => {
                 tracing::info!(chain = %self.chain, ?leader, term, "leader changed");

@@ -15,6 +15,7 @@ use tributary_types::{AccountId, ChainId, TimeMs};
 use tributary_wire::node::Submitted;
 
 use super::capture::Captures;
+use super::effects::Progress;
 use super::input::{Answered, AsOf, Ask, Completion, DeliveryResult, Found, PeerInput, Request};
 use super::measured::ChainMetrics;
 use super::published::{CertifiedView, Published, Snapshot};
@@ -32,6 +33,8 @@ const RESIGN_WAIT_MS_MAX: u64 = 2_000;
 const CHECKPOINT_WAIT_MS_MAX: u64 = 5_000;
 /// How old the time may be that the replica was told last.
 const CLOCK_AGE_MS_MAX: u64 = 2;
+/// Inputs that are taken before effects are carried out again, at most.
+const INPUTS_MAX: usize = 64;
 /// How often gauges are renewed.
 const MEASURE_INTERVAL_MS: u64 = 100;
 
@@ -187,10 +190,10 @@ impl ChainThread {
     fn work(&mut self) -> Result<(), End> {
         loop {
             self.tell_time();
-            self.carry_out_effects()?;
+            let progress = self.carry_out_effects()?;
             self.publish();
             match self.stop.state() {
-                StopState::Running => self.take_input(self.patience()),
+                StopState::Running => self.take_inputs(progress),
                 StopState::Stopping => return self.leave(),
                 StopState::Killed => return Ok(()),
             }
@@ -224,13 +227,13 @@ impl ChainThread {
         let deadline = Instant::now() + Duration::from_millis(wait_ms);
         loop {
             self.tell_time();
-            self.carry_out_effects()?;
+            let progress = self.carry_out_effects()?;
             self.publish();
             let is_over = Instant::now() >= deadline || self.stop.state() == StopState::Killed;
             if is_over || is_done(self) {
                 return Ok(());
             }
-            self.take_input(self.patience());
+            self.take_inputs(progress);
         }
     }
 
@@ -255,6 +258,20 @@ impl ChainThread {
         let due = self.replica.ledger().next_due().filter(|_| self.replica.is_leader());
         let until_due = due.map(|due| due.since_ms(wall_clock()).max(CLOCK_AGE_MS_MAX));
         until_due.map_or(self.tick, |due| self.tick.min(Duration::from_millis(due)))
+    }
+
+    /// Takes what has come, while there is more to do; else waits for the next input.
+    fn take_inputs(&mut self, progress: Progress) {
+        match progress {
+            Progress::Idle => self.take_input(self.patience()),
+            Progress::Busy => {
+                let mut left = INPUTS_MAX;
+                while left > 0 && !self.queues.are_empty() {
+                    self.take_input(Duration::ZERO);
+                    left -= 1;
+                }
+            }
+        }
     }
 
     /// Handles what has come first, or waits for it. What this process itself
