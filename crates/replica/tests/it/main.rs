@@ -11,6 +11,7 @@ mod certificates;
 mod channels;
 mod clocks;
 mod failover;
+mod following;
 mod hostile;
 mod leading;
 mod recovery;
