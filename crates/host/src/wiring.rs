@@ -130,7 +130,7 @@ pub fn start(checked: Checked, metrics: Option<MetricsHandle>) -> Result<Host, S
         let stop = Arc::clone(&host.stop);
         let thread = ChainThread::new(replica, handle.validator, tick, queues, outputs, stop);
         let name = format!("chain-{}", handle.chain);
-        host.chains.push(supervisor.thread(&name, move || thread.run())?);
+        host.chains.push(supervisor.thread(&name, move || handle.seat.run(thread))?);
     }
     Ok(host)
 }
@@ -192,6 +192,7 @@ impl Common<'_> {
             validator: place.validator,
             requests: request_sender,
             peers: peer_sender,
+            seat: Arc::default(),
             published,
             certified,
             reader,

@@ -12,6 +12,10 @@ use crate::config::Limits;
 /// Chains that take turns; those of equal number modulo this one have the same.
 const CHAINS_IN_TURN: usize = 4;
 
+/// A checkpoint that is due after so many bytes of bodies, or so many blocks, is near.
+const NEAR_BYTES: usize = 1 << 20;
+const NEAR_BLOCKS: u64 = 16;
+
 /// See the module head.
 #[derive(Debug)]
 pub(crate) struct Checkpoints {
@@ -59,6 +63,14 @@ impl Checkpoints {
             || self.blocks >= self.limits.checkpoint_after_blocks
             || ((self.space_wanted || self.each_wanted) && self.blocks > 0);
         self.saving.is_none() && grown
+    }
+
+    /// Whether one may be due after the next few blocks.
+    pub fn is_near(&self) -> bool {
+        self.bytes.saturating_add(NEAR_BYTES) >= self.limits.checkpoint_after_bytes
+            || self.blocks.saturating_add(NEAR_BLOCKS) >= self.limits.checkpoint_after_blocks
+            || self.space_wanted
+            || self.each_wanted
     }
 
     /// A checkpoint at `index` is being saved. Returns whether it must be the
@@ -148,6 +160,18 @@ mod tests {
         assert!(checkpoints.is_due());
         assert!(!checkpoints.begin(20));
         assert!(!Checkpoints::new(limits(), 0, Some(7)).begin(17));
+    }
+
+    #[test]
+    fn a_checkpoint_is_near_some_blocks_before_it_is_due() {
+        let limits = Limits { checkpoint_after_blocks: NEAR_BLOCKS + 2, ..limits() };
+        let mut checkpoints = Checkpoints::new(limits, 0, Some(1));
+        assert!(!executed(&mut checkpoints, 1) && !checkpoints.is_near());
+        assert!(!executed(&mut checkpoints, 1) && checkpoints.is_near());
+        checkpoints.begin(2);
+        assert!(!checkpoints.is_near());
+        checkpoints.want_space();
+        assert!(checkpoints.is_near());
     }
 
     #[test]

@@ -34,6 +34,13 @@ pub(crate) struct UnderWay {
     reads: Vec<(u64, u64)>,
 }
 
+impl UnderWay {
+    /// Whether something is left to be executed.
+    pub(crate) fn executes(&self) -> bool {
+        !self.committed.is_empty()
+    }
+}
+
 impl Replica {
     /// Goes on until neither raft nor the leader's duties have anything to do.
     pub(crate) fn drive(&mut self) {

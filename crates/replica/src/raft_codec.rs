@@ -26,6 +26,14 @@ pub const VOTERS_MAX: usize = 64;
 #[derive(Debug, Clone, PartialEq)]
 pub struct RaftMessage(pub(crate) Message);
 
+impl RaftMessage {
+    /// Bytes of data of the entries in it.
+    #[must_use]
+    pub fn entries_bytes(&self) -> usize {
+        self.0.entries.iter().map(|entry| entry.data.len()).sum()
+    }
+}
+
 /// The wire tags: stable numbers of our own.
 const TYPES: [(u8, MessageType); 14] = [
     (1, MessageType::MsgPropose),

@@ -284,6 +284,20 @@ impl Replica {
         self.engine.log().unapplied_bytes() > self.config.limits.unexecuted_bytes_max
     }
 
+    /// Whether little is to be done: of the log at most so many bytes are not
+    /// executed, and no checkpoint is near.
+    #[must_use]
+    pub fn is_at_rest(&self, bytes: usize) -> bool {
+        self.engine.log().unapplied_bytes() <= bytes && !self.checkpoints.is_near()
+    }
+
+    /// Whether the next call of [`Replica::poll_effect`] executes a block, or signs one.
+    #[must_use]
+    pub fn is_about_to_execute(&self) -> bool {
+        let executes = self.under_way.as_ref().is_some_and(UnderWay::executes);
+        self.effects.is_empty() && (self.is_unnoted || executes)
+    }
+
     /// Whether this replica leads, as far as it knows.
     #[must_use]
     pub fn is_leader(&self) -> bool {

@@ -20,9 +20,9 @@ use crate::log::LogJob;
 /// Most bytes of messages and hashes in one delivery; the rest is for what
 /// proves them.
 const PORTION_BYTES_MAX: usize = DELIVERY_BYTES_MAX - (16 << 10);
-/// Most bytes of entries that a chain's thread writes to the log itself: more take
-/// longer to write than the way to the log's thread and back.
-const OWN_WRITE_BYTES_MAX: usize = 16 << 10;
+/// Most bytes of entries that whoever drives a chain writes to the log itself, and of
+/// what a guest carries out: more take longer than the way to another thread and back.
+pub(super) const OWN_BYTES_MAX: usize = 16 << 10;
 
 /// How long effects are carried out until inputs are looked for: much shorter than an
 /// election timeout, and than a block of full size takes.
@@ -42,6 +42,9 @@ impl ChainThread {
     /// Who is behind goes on.
     pub(super) fn carry_out_effects(&mut self) -> Result<Progress, End> {
         let until = Instant::now() + Duration::from_millis(EFFECTS_MS_MAX);
+        if let Some(effect) = self.left.take() {
+            self.carry_out(effect)?;
+        }
         while let Some(effect) = self.replica.poll_effect() {
             self.carry_out(effect)?;
             if Instant::now() >= until && !self.replica.is_behind() {
@@ -51,7 +54,7 @@ impl ChainThread {
         Ok(Progress::Idle)
     }
 
-    fn carry_out(&mut self, effect: Effect) -> Result<(), End> {
+    pub(super) fn carry_out(&mut self, effect: Effect) -> Result<(), End> {
         match effect {
             Effect::Persist(number, write) => self.persist(number, write),
             Effect::Send { to, message } => {
@@ -96,7 +99,7 @@ impl ChainThread {
     fn persist(&mut self, number: u64, write: LogWrite) -> Result<(), End> {
         let is_free = self.writes_under_way == 0 && self.queues.are_empty();
         let bytes: usize = write.entries.iter().map(|entry| entry.data.len()).sum();
-        let left = if is_free && bytes <= OWN_WRITE_BYTES_MAX {
+        let left = if is_free && bytes <= OWN_BYTES_MAX {
             self.outputs.log.try_write(write).map_err(End::Storage)?
         } else {
             Some(write)

@@ -12,6 +12,7 @@ use tributary_wire::node::{NodeError, Submitted};
 
 use super::input::{Answered, AsOf, Ask, DeliveryResult, Found, MessageRange, PeerInput, Request};
 use super::published::{CertifiedView, Published};
+use super::seat::{Input, Seat};
 use crate::archive::blocks::BlockReader;
 use crate::archive::missing::MissingBlocks;
 use crate::measure;
@@ -23,7 +24,7 @@ pub const OVERLOADED_RETRY_MS: u64 = 20;
 pub type Answer<T> = oneshot::Receiver<Result<T, NodeError>>;
 
 /// One chain, as seen from outside of its thread.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ChainHandle {
     /// The chain.
     pub chain: ChainId,
@@ -33,6 +34,8 @@ pub struct ChainHandle {
     pub requests: Sender<Request>,
     /// To the thread.
     pub peers: Sender<PeerInput>,
+    /// To carry out a small input oneself.
+    pub seat: Arc<Seat>,
     /// How the replica is doing.
     pub published: Arc<Published>,
     /// The newest certified header.
@@ -116,7 +119,10 @@ impl ChainHandle {
     /// Hands over a peer's message. Returns false if the queue is full.
     #[must_use]
     pub fn put_peer(&self, input: PeerInput) -> bool {
-        self.peers.try_send(input).is_ok()
+        match self.seat.try_take(Input::Peer(input)) {
+            Some(Input::Peer(input)) => self.peers.try_send(input).is_ok(),
+            _ => true,
+        }
     }
 
     async fn ask_thread<T>(
@@ -136,6 +142,9 @@ impl ChainHandle {
     }
 
     fn put(&self, request: Request) -> Result<(), NodeError> {
+        let Some(Input::Request(request)) = self.seat.try_take(Input::Request(request)) else {
+            return Ok(());
+        };
         match self.requests.try_send(request) {
             Ok(()) => Ok(()),
             Err(TrySendError::Full(_)) => {

@@ -9,17 +9,20 @@
 //!                 Published, watch<CertifiedView>, BlockReader: read by anyone
 //! ```
 //!
-//! The thread alone touches the replica. It blocks only on the queues of log
-//! and archive, which always drain: that is how a slow disk pushes back.
+//! The thread touches the replica, or for a moment whoever brings a small input and
+//! finds the chain at rest ([`seat`]). It blocks only on the queues of log and archive,
+//! which always drain: that is how a slow disk pushes back.
 
 mod capture;
 mod effects;
 mod evaluate;
+mod guest;
 mod handle;
 mod input;
 mod measured;
 mod proof;
 mod published;
+mod seat;
 mod thread;
 
 pub use handle::{ChainHandle, OVERLOADED_RETRY_MS};

@@ -1,5 +1,5 @@
-//! The thread that owns one chain's replica: inputs, ticks, orderly stop.
-//! What the replica asks for is carried out in [`super::effects`].
+//! A chain's replica in its process: inputs, ticks, orderly stop. What the replica
+//! asks for is carried out in [`super::effects`], who drives it says [`super::seat`].
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use thiserror::Error;
 use tokio::sync::watch;
 use tributary_chain::Header;
 use tributary_replica::store::StorageFault;
-use tributary_replica::{Fatality, Now, Replica, RequestId};
+use tributary_replica::{Effect, Fatality, Now, Replica, RequestId};
 use tributary_types::{AccountId, ChainId, TimeMs};
 use tributary_wire::node::Submitted;
 
@@ -39,7 +39,7 @@ const INPUTS_MAX: usize = 64;
 const MEASURE_INTERVAL_MS: u64 = 100;
 
 /// What comes in.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Queues {
     /// From log, archive and network.
     pub completions: Receiver<Completion>,
@@ -108,7 +108,7 @@ pub(super) enum End {
     Gone,
 }
 
-/// The thread's state.
+/// A chain's replica, with all that its thread has.
 pub struct ChainThread {
     pub(super) chain: ChainId,
     pub(super) validator: u16,
@@ -124,9 +124,16 @@ pub struct ChainThread {
     /// A whole state that is being saved: its raft index and its header. It may
     /// have been received.
     pub(super) saving: Option<(u64, Header)>,
+    /// An effect that a guest has left.
+    pub(super) left: Option<Effect>,
+    /// Why a guest could not go on.
+    pub(super) ended: Option<End>,
+    pub(super) stop: Arc<Stop>,
+    pub(super) progress: Progress,
+    /// When the thread will have waited long enough.
+    pub(super) wakes_at: Instant,
     next_request: u64,
     tick: Duration,
-    stop: Arc<Stop>,
     started: Instant,
     /// When the replica was told the time last.
     told_at: Option<Instant>,
@@ -165,45 +172,38 @@ impl ChainThread {
             writes_under_way: 0,
             captures,
             saving: None,
+            left: None,
+            ended: None,
+            stop,
+            progress: Progress::Busy,
+            wakes_at: Instant::now(),
             next_request: 0,
             tick,
-            stop,
             started: Instant::now(),
             told_at: None,
             next_measure: Instant::now(),
         }
     }
 
-    /// Runs until the process stops.
-    ///
-    /// # Errors
-    /// [`ChainFault`]: the process must end.
-    pub fn run(mut self) -> Result<(), ChainFault> {
-        let chain = self.chain;
-        match self.work() {
-            Ok(()) | Err(End::Gone) => Ok(()),
-            Err(End::Fatal(fatality)) => Err(ChainFault::Stopped { chain, fatality }),
-            Err(End::Storage(fault)) => Err(ChainFault::Storage(fault)),
+    /// Takes inputs that wait and does what follows, for some time. How long to wait
+    /// for the next input then; none while there is more to do.
+    pub(super) fn step(&mut self) -> Result<Option<Duration>, End> {
+        if let Some(end) = self.ended.take() {
+            return Err(end);
         }
-    }
-
-    fn work(&mut self) -> Result<(), End> {
-        loop {
-            self.tell_time();
-            let progress = self.carry_out_effects()?;
-            self.publish();
-            match self.stop.state() {
-                StopState::Running => self.take_inputs(progress),
-                StopState::Stopping => return self.leave(),
-                StopState::Killed => return Ok(()),
-            }
-        }
+        self.tell_time();
+        self.take_inputs(Duration::ZERO);
+        self.progress = self.carry_out_effects()?;
+        self.publish();
+        let patience = self.patience();
+        self.wakes_at = Instant::now() + patience;
+        Ok((self.progress == Progress::Idle).then_some(patience))
     }
 
     /// Stops in order: finishes what is under way, hands leadership over, saves
     /// a checkpoint. Whoever still waits afterwards hears that the outcome is
     /// unknown.
-    fn leave(&mut self) -> Result<(), End> {
+    pub(super) fn leave(&mut self) -> Result<(), End> {
         self.replica.handle_resign();
         let is_alone = self.replica.ledger().validator_set().keys().len() == 1;
         self.work_until(RESIGN_WAIT_MS_MAX, |thread| {
@@ -227,18 +227,18 @@ impl ChainThread {
         let deadline = Instant::now() + Duration::from_millis(wait_ms);
         loop {
             self.tell_time();
-            let progress = self.carry_out_effects()?;
+            self.progress = self.carry_out_effects()?;
             self.publish();
             let is_over = Instant::now() >= deadline || self.stop.state() == StopState::Killed;
             if is_over || is_done(self) {
                 return Ok(());
             }
-            self.take_inputs(progress);
+            self.take_inputs(self.patience());
         }
     }
 
     /// Has the replica know the time, to a few milliseconds.
-    fn tell_time(&mut self) {
+    pub(super) fn tell_time(&mut self) {
         let now = Instant::now();
         let age = self.told_at.map(|told| now.duration_since(told));
         if age.is_some_and(|age| age < Duration::from_millis(CLOCK_AGE_MS_MAX)) {
@@ -254,16 +254,16 @@ impl ChainThread {
 
     /// How long to wait for an input: a tick, or less if the ledger has work
     /// due by time before that.
-    fn patience(&self) -> Duration {
+    pub(super) fn patience(&self) -> Duration {
         let due = self.replica.ledger().next_due().filter(|_| self.replica.is_leader());
         let until_due = due.map(|due| due.since_ms(wall_clock()).max(CLOCK_AGE_MS_MAX));
         until_due.map_or(self.tick, |due| self.tick.min(Duration::from_millis(due)))
     }
 
     /// Takes what has come, while there is more to do; else waits for the next input.
-    fn take_inputs(&mut self, progress: Progress) {
-        match progress {
-            Progress::Idle => self.take_input(self.patience()),
+    fn take_inputs(&mut self, wait: Duration) {
+        match self.progress {
+            Progress::Idle => self.take_input(wait),
             Progress::Busy => {
                 let mut left = INPUTS_MAX;
                 while left > 0 && !self.queues.are_empty() {
@@ -280,11 +280,6 @@ impl ChainThread {
         select_biased! {
             recv(self.queues.completions) -> done => if let Ok(done) = done {
                 self.complete(done);
-            },
-            recv(self.queues.space_wanted) -> wanted => if wanted.is_ok() {
-                self.replica.handle_space_wanted();
-            } else {
-                self.queues.space_wanted = never();
             },
             recv(self.queues.peers) -> input => if let Ok(input) = input {
                 self.take_peer(input);
@@ -313,7 +308,7 @@ impl ChainThread {
         }
     }
 
-    fn take_peer(&mut self, input: PeerInput) {
+    pub(super) fn take_peer(&mut self, input: PeerInput) {
         let (from, message) = match input {
             PeerInput::Message { from, message } => (from, message),
             PeerInput::Ended(peer) => return self.replica.handle_peer_ended(peer),
@@ -324,7 +319,7 @@ impl ChainThread {
         }
     }
 
-    fn take_request(&mut self, request: Request) {
+    pub(super) fn take_request(&mut self, request: Request) {
         match request {
             Request::Submit { batch, received, reply } => {
                 let id = self.open(Waiting::Submit { received, reply });
@@ -372,7 +367,7 @@ impl ChainThread {
         Now { wall: wall_clock(), monotonic_ms: millis(self.started.elapsed()) }
     }
 
-    fn publish(&self) {
+    pub(super) fn publish(&self) {
         let time = self.replica.ledger().header().time;
         self.outputs.published.set(Snapshot { status: self.replica.status(), time });
     }

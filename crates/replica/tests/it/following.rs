@@ -82,10 +82,14 @@ fn what_a_leader_sends_is_confirmed_before_all_that_was_missed_is_executed() {
     replica.handle_peer(LEADER, append(1, 5, 5)).unwrap();
     let first = [Did::Confirmed(5), Did::Executed(1), Did::Executed(2)];
     assert_eq!(work(&mut replica, 2), first);
+    // The second block is not noted yet.
+    assert!(replica.is_about_to_execute());
     replica.handle_peer(LEADER, append(6, 1, 5)).unwrap();
     let then = [3, 4, 5].map(Did::Executed);
     let all: Vec<_> = [Did::Confirmed(6)].into_iter().chain(then).collect();
     assert_eq!(work(&mut replica, u64::MAX), all);
+    assert!(!replica.is_about_to_execute() && replica.is_at_rest(1_000));
+    assert!(!replica.is_at_rest(0), "the last entry is not committed");
 }
 
 #[test]
