@@ -1,11 +1,12 @@
 //! The log: one sync for everything that has arrived.
 //!
 //! Whoever writes holds the log meanwhile. While a sync runs, writes of all chains
-//! gather in the queue of the log's thread; the next sync takes them all. A chain's
-//! thread that has nothing else to do writes itself, if nobody else does
+//! gather in the queue of the log's thread; the next sync takes them all. Whoever
+//! drives a chain that has nothing else to do writes itself, if nobody else does
 //! ([`SharedLog::try_write`]): that spares it the way to the log's thread and back.
-//! After a slow sync it leaves that to the log's thread until one is fast again: a
-//! leader that waits for its disk sends no heartbeats.
+//! After a sync that was slow for it, it leaves that to the log's thread until one is
+//! fast again: a leader that waits for its disk sends no heartbeats, and a guest that
+//! does keeps the network of all chains waiting.
 //! A write that fails ends the process: what was acknowledged rests on this log.
 
 use std::sync::{PoisonError, RwLock, TryLockError};
@@ -20,8 +21,11 @@ use crate::measure;
 
 /// Most writes that share one sync.
 pub const WRITES_PER_SYNC_MAX: usize = 256;
-/// A sync that takes longer is slow: less than a tenth of the shortest election timeout.
-const SLOW_SYNC_MS: u64 = 50;
+/// A sync that takes longer is slow for a chain's thread: less than a tenth of the
+/// shortest election timeout.
+pub const SLOW_SYNC: Duration = Duration::from_millis(50);
+/// The same for whoever brings an input (`chain::guest`).
+pub const SLOW_SYNC_OF_GUEST: Duration = Duration::from_millis(2);
 /// How often the log's size is measured.
 const SIZE_INTERVAL_MS: u64 = 1_000;
 
@@ -43,8 +47,8 @@ struct Writer {
     store: Box<dyn LogStore>,
     metrics: measure::LogMetrics,
     next_size: Instant,
-    /// Whether the last sync was.
-    is_slow: bool,
+    /// How long the last sync took.
+    last: Duration,
 }
 
 impl SharedLog {
@@ -53,17 +57,21 @@ impl SharedLog {
     pub fn new(store: Box<dyn LogStore>) -> Self {
         let metrics = measure::LogMetrics::new();
         let next_size = Instant::now();
-        Self(RwLock::new(Writer { store, metrics, next_size, is_slow: false }))
+        Self(RwLock::new(Writer { store, metrics, next_size, last: Duration::ZERO }))
     }
 
-    /// Writes and syncs, if nobody else does at this moment and the last sync was
-    /// not slow; else gives the write back.
+    /// Writes and syncs, if nobody else does at this moment and the last sync took no
+    /// longer than `slow`; else gives the write back.
     ///
     /// # Errors
     /// The [`StorageFault`]; the process must end.
-    pub fn try_write(&self, write: LogWrite) -> Result<Option<LogWrite>, StorageFault> {
+    pub fn try_write(
+        &self,
+        write: LogWrite,
+        slow: Duration,
+    ) -> Result<Option<LogWrite>, StorageFault> {
         match self.0.try_write() {
-            Ok(mut writer) if !writer.is_slow => writer.write(vec![write], 0).map(|()| None),
+            Ok(mut writer) if writer.last <= slow => writer.write(vec![write], 0).map(|()| None),
             // Whoever panicked ends the process; it is not for us to go on.
             Ok(_) | Err(TryLockError::WouldBlock | TryLockError::Poisoned(_)) => Ok(Some(write)),
         }
@@ -85,17 +93,13 @@ impl Writer {
         let count = writes.len();
         self.store.write(writes)?;
         let elapsed = started.elapsed();
-        self.took(elapsed);
+        self.last = elapsed;
         self.metrics.synced(elapsed, count, queued);
         if started >= self.next_size {
             self.next_size = started + Duration::from_millis(SIZE_INTERVAL_MS);
             self.metrics.size(self.store.bytes_on_disk());
         }
         Ok(())
-    }
-
-    fn took(&mut self, elapsed: Duration) {
-        self.is_slow = elapsed > Duration::from_millis(SLOW_SYNC_MS);
     }
 }
 
@@ -140,20 +144,25 @@ mod tests {
     #[test]
     fn after_a_slow_sync_writes_are_left_to_the_logs_thread_until_one_is_fast() {
         let log = log();
-        let took = |ms| log.0.write().unwrap().took(Duration::from_millis(ms));
-        took(SLOW_SYNC_MS + 1);
-        assert_eq!(log.try_write(write()).unwrap(), Some(write()));
-        assert_eq!(log.try_write(write()).unwrap(), Some(write()));
-        took(SLOW_SYNC_MS);
-        assert_eq!(log.try_write(write()).unwrap(), None);
+        let took = |took| log.0.write().unwrap().last = took;
+        let nanosecond = Duration::from_nanos(1);
+        for slow in [SLOW_SYNC, SLOW_SYNC_OF_GUEST] {
+            took(slow + nanosecond);
+            assert_eq!(log.try_write(write(), slow).unwrap(), Some(write()));
+            assert_eq!(log.try_write(write(), slow).unwrap(), Some(write()));
+            took(slow);
+            assert_eq!(log.try_write(write(), slow).unwrap(), None);
+        }
+        took(SLOW_SYNC_OF_GUEST + nanosecond);
+        assert_eq!(log.try_write(write(), SLOW_SYNC).unwrap(), None, "not slow for a thread");
     }
 
     #[test]
     fn who_finds_the_log_held_gets_the_write_back() {
         let log = log();
         let held = log.0.write().unwrap();
-        assert_eq!(log.try_write(write()).unwrap(), Some(write()));
+        assert_eq!(log.try_write(write(), SLOW_SYNC).unwrap(), Some(write()));
         drop(held);
-        assert_eq!(log.try_write(write()).unwrap(), None);
+        assert_eq!(log.try_write(write(), SLOW_SYNC).unwrap(), None);
     }
 }

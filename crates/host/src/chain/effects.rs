@@ -15,7 +15,7 @@ use super::input::{Answered, MessageRange};
 use super::thread::{ChainThread, End, Waiting};
 use crate::archive::ArchiveJob;
 use crate::archive::checkpoints::CheckpointJob;
-use crate::log::LogJob;
+use crate::log::{LogJob, SLOW_SYNC, SLOW_SYNC_OF_GUEST};
 
 /// Most bytes of messages and hashes in one delivery; the rest is for what
 /// proves them.
@@ -100,7 +100,8 @@ impl ChainThread {
         let is_free = self.writes_under_way == 0 && self.queues.are_empty();
         let bytes: usize = write.entries.iter().map(|entry| entry.data.len()).sum();
         let left = if is_free && bytes <= OWN_BYTES_MAX {
-            self.outputs.log.try_write(write).map_err(End::Storage)?
+            let slow = if self.is_guest { SLOW_SYNC_OF_GUEST } else { SLOW_SYNC };
+            self.outputs.log.try_write(write, slow).map_err(End::Storage)?
         } else {
             Some(write)
         };

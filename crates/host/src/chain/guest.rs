@@ -40,12 +40,15 @@ impl ChainThread {
 
     /// Carries out what others wait for after an input. Whether the thread must go on.
     pub(super) fn take_as_guest(&mut self, input: Input) -> bool {
+        self.is_guest = true;
         self.tell_time();
         match input {
             Input::Peer(input) => self.take_peer(input),
             Input::Request(request) => self.take_request(request),
         }
-        match self.carry_out_awaited() {
+        let carried_out = self.carry_out_awaited();
+        self.is_guest = false;
+        match carried_out {
             Ok(progress) => self.progress = progress,
             Err(end) => {
                 self.ended = Some(end);

@@ -124,6 +124,8 @@ pub struct ChainThread {
     /// A whole state that is being saved: its raft index and its header. It may
     /// have been received.
     pub(super) saving: Option<(u64, Header)>,
+    /// Whether a guest drives.
+    pub(super) is_guest: bool,
     /// An effect that a guest has left.
     pub(super) left: Option<Effect>,
     /// Why a guest could not go on.
@@ -172,6 +174,7 @@ impl ChainThread {
             writes_under_way: 0,
             captures,
             saving: None,
+            is_guest: false,
             left: None,
             ended: None,
             stop,
