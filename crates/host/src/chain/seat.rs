@@ -73,6 +73,9 @@ impl Seat {
             let patience = {
                 let mut seat = self.lock();
                 let Some(chain) = seat.as_mut() else { return Ok(()) };
+                if let Some(end) = chain.ended.take() {
+                    return Err(end);
+                }
                 match chain.stop.state() {
                     StopState::Running => chain.step()?,
                     StopState::Stopping => return chain.leave(),

@@ -191,9 +191,6 @@ impl ChainThread {
     /// Takes inputs that wait and does what follows, for some time. How long to wait
     /// for the next input then; none while there is more to do.
     pub(super) fn step(&mut self) -> Result<Option<Duration>, End> {
-        if let Some(end) = self.ended.take() {
-            return Err(end);
-        }
         self.tell_time();
         self.take_inputs(Duration::ZERO);
         self.progress = self.carry_out_effects()?;
