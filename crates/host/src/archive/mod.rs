@@ -1,9 +1,9 @@
 //! The archive: blocks, certificates and checkpoints, off the critical path.
 //!
 //! One thread writes in order of execution, and hands a checkpoint over to be saved
-//! ([`checkpoints`]) after the blocks up to it were put. Its queue is bounded: when the disk is
-//! slower than the chains, their threads wait, their queues fill, and clients
-//! hear `overloaded`. Readers see a block from the moment it was executed: what
+//! ([`checkpoints`]) after the blocks up to it were put. Its queue is bounded: when
+//! the disk is slower than the chains, their threads wait, their queues fill, and
+//! clients hear `overloaded`. Readers see a block from the moment it was executed: what
 //! the thread has not put yet is held in [`blocks::BlockReader`]. What a replica
 //! never executed, because it was caught up by a snapshot, [`backfill`] fetches.
 

@@ -37,12 +37,6 @@ pub struct Seat {
     nudged: Receiver<()>,
 }
 
-/// What wakes the chain's thread.
-struct Waits {
-    queues: Queues,
-    nudged: Receiver<()>,
-}
-
 impl Default for Seat {
     fn default() -> Self {
         let (nudge, nudged) = bounded(1);
@@ -57,9 +51,9 @@ impl Seat {
     /// [`ChainFault`]: the process must end.
     pub fn run(&self, thread: ChainThread) -> Result<(), ChainFault> {
         let chain = thread.chain;
-        let mut waits = Waits { queues: thread.queues.clone(), nudged: self.nudged.clone() };
+        let mut queues = thread.queues.clone();
         *self.lock() = Some(thread);
-        let ended = self.work(&mut waits);
+        let ended = self.work(&mut queues);
         *self.lock() = None;
         match ended {
             Ok(()) | Err(End::Gone) => Ok(()),
@@ -68,7 +62,7 @@ impl Seat {
         }
     }
 
-    fn work(&self, waits: &mut Waits) -> Result<(), End> {
+    fn work(&self, queues: &mut Queues) -> Result<(), End> {
         loop {
             let patience = {
                 let mut seat = self.lock();
@@ -83,7 +77,7 @@ impl Seat {
                 }
             };
             if let Some(patience) = patience
-                && waits.for_space(patience)
+                && self.wait(queues, patience)
                 && let Some(chain) = self.lock().as_mut()
             {
                 chain.replica.handle_space_wanted();
@@ -118,17 +112,15 @@ impl Seat {
     fn lock(&self) -> MutexGuard<'_, Option<ChainThread>> {
         self.chain.lock().expect("whoever drove the chain did not panic")
     }
-}
 
-impl Waits {
-    /// Waits for an input. Whether it is that space is wanted in the log, which is
-    /// taken.
-    fn for_space(&mut self, patience: Duration) -> bool {
+    /// Waits for an input, or a nudge. Whether it is that space is wanted in the log,
+    /// which is taken.
+    fn wait(&self, queues: &mut Queues, patience: Duration) -> bool {
         let mut select = Select::new();
-        let space = select.recv(&self.queues.space_wanted);
-        select.recv(&self.queues.completions);
-        select.recv(&self.queues.peers);
-        select.recv(&self.queues.requests);
+        let space = select.recv(&queues.space_wanted);
+        select.recv(&queues.completions);
+        select.recv(&queues.peers);
+        select.recv(&queues.requests);
         let nudged = select.recv(&self.nudged);
         let ready = select.ready_timeout(patience).ok();
         if ready == Some(nudged) {
@@ -138,11 +130,11 @@ impl Waits {
         if ready != Some(space) {
             return false;
         }
-        match self.queues.space_wanted.try_recv() {
+        match queues.space_wanted.try_recv() {
             Ok(()) => true,
             Err(TryRecvError::Empty) => false,
             Err(TryRecvError::Disconnected) => {
-                self.queues.space_wanted = never();
+                queues.space_wanted = never();
                 false
             }
         }
@@ -173,17 +165,16 @@ mod tests {
         let (_peer, peers) = bounded(1);
         let (_request, requests) = bounded(1);
         let (space, space_wanted) = bounded(1);
-        let queues = Queues { completions, peers, requests, space_wanted };
-        let mut waits = Waits { queues, nudged: seat.nudged.clone() };
+        let mut queues = Queues { completions, peers, requests, space_wanted };
         let long = Duration::from_secs(60);
         seat.nudge();
         seat.nudge();
-        assert!(!waits.for_space(long));
+        assert!(!seat.wait(&mut queues, long));
         assert!(seat.nudged.is_empty());
         space.send(()).unwrap();
-        assert!(waits.for_space(long));
+        assert!(seat.wait(&mut queues, long));
         drop(space);
-        assert!(!waits.for_space(long));
-        assert!(!waits.for_space(Duration::ZERO), "nobody can want space any more");
+        assert!(!seat.wait(&mut queues, long));
+        assert!(!seat.wait(&mut queues, Duration::ZERO), "nobody can want space any more");
     }
 }
