@@ -174,9 +174,12 @@ impl DenseTree {
             }
             touched.dedup();
             let pairs = touched.iter().map(|node| &below.pairs[*node as usize].0);
-            for (node, hash) in touched.iter().zip(Domain::Node.hash_many(pairs)) {
-                above.set(*node, &hash);
-            }
+            let mut nodes = touched.iter();
+            Domain::Node.hash_each(pairs, |hash| {
+                if let Some(node) = nodes.next() {
+                    above.set(*node, &hash);
+                }
+            });
             level += 1;
         }
         touched.clear();

@@ -11,13 +11,13 @@ use tributary_chain::{Batch, Body, Delivery, DenseTree, Header, InboxError, Mess
 use tributary_types::{Amount, ChainId, Hash, OutcomeCode, PaymentRecord, Position, Receipt};
 
 use crate::block::{Block, block_time};
-use crate::id_window::{Fingerprint, Known};
+use crate::id_window::{Fingerprint, Fingerprints, Known};
 use crate::ledger::{Executed, Ledger, Side};
 use crate::movement::Movement;
 use crate::outcome::{Subject, receipts_root};
 use crate::owners::{InPlace, SignatureVerifier, Verdict};
 use crate::payment::{Ordered, Signed, moved};
-use crate::read_ahead::RUN_PAYMENTS;
+use crate::read_ahead::{Near, RUN_PAYMENTS};
 use crate::refusal::{Refusal, RuleBroken, is_remembered};
 use crate::roots::StateParts;
 
@@ -149,7 +149,8 @@ impl Ledger {
 
     fn run_batch(&mut self, block: &mut Block, batch: &Batch, verdicts: &[Option<Verdict>]) {
         let refused = self.refusal_of(batch);
-        let contents = Fingerprint::of_all(batch.operations.iter().map(Subject::Operation));
+        let mut contents = Fingerprints::new(batch.operations.len());
+        let contents = contents.of_all(batch.operations.iter().map(Subject::Operation));
         for (operation, content) in batch.operations.iter().zip(contents) {
             let receipt = match refused {
                 Some(code) => Receipt::refused(code, Amount::ZERO),
@@ -169,10 +170,15 @@ impl Ledger {
     ) {
         let mut signatures = batch.owner_signatures.iter().zip(verdicts).peekable();
         let mut index = 0;
+        // One run after the other uses the same memory.
+        let mut contents = Fingerprints::new(RUN_PAYMENTS.min(batch.payments.len()));
+        let (mut payments, mut sought) = (Vec::new(), Vec::new());
         for run in batch.payments.chunks(RUN_PAYMENTS) {
-            let contents = Fingerprint::of_all(run.iter().map(Subject::Payment));
-            let payments: Vec<_> = run.iter().map(PaymentRecord::parse).collect();
-            let near = self.read_ahead(&payments);
+            let contents = contents.of_all(run.iter().map(Subject::Payment));
+            payments.clear();
+            payments.extend(run.iter().map(PaymentRecord::parse));
+            self.read_ahead(&payments, &mut sought);
+            let near = sought.iter().map(Near::of);
             let items = run.iter().zip(&payments).zip(contents).zip(near);
             for (((record, payment), content), near) in items {
                 let signed = signatures.next_if(|(entry, _)| entry.payment == index);

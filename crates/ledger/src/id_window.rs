@@ -19,7 +19,7 @@ use std::hint::black_box;
 use tributary_types::codec::Encode;
 use tributary_types::{Amount, Domain, Hash, OutcomeCode, PaymentId, Position, TimeMs};
 
-pub(crate) use self::entry::Fingerprint;
+pub(crate) use self::entry::{Fingerprint, Fingerprints};
 
 use self::bucket::Bucket;
 use self::entry::Entry;

@@ -4,6 +4,8 @@
 //! hash function. Those of equal size are gathered and hashed side by side, but
 //! for the few that are larger than a chunk of it.
 
+use std::vec::Drain;
+
 use tributary_types::hash::CHUNK_BLOCKS;
 use tributary_types::{Domain, Hash};
 
@@ -12,7 +14,8 @@ const BLOCK_BYTES: usize = 64;
 /// Leaves of one size that are gathered before they are hashed.
 const GATHERED_MAX: usize = 64;
 
-/// Collects leaves in order and hashes them in groups.
+/// Collects leaves in order and hashes them in groups. Its memory serves one lot of
+/// leaves after the other.
 pub(crate) struct Leaves {
     domain: Domain,
     /// Leaves so far.
@@ -66,7 +69,7 @@ impl Leaves {
             }
             _ => {
                 let hash = self.domain.hash(leaf);
-                put(&mut self.hashes, &[self.count], &[hash]);
+                put(&mut self.hashes, self.count, hash);
                 self.count += 1;
             }
         }
@@ -87,24 +90,35 @@ impl Leaves {
 
     /// All leaves, in the order in which they were added.
     pub(crate) fn finish(mut self) -> Vec<Hash> {
+        self.flush();
+        self.hashes
+    }
+
+    /// As [`Leaves::finish`]; then there are none again.
+    pub(crate) fn drain(&mut self) -> Drain<'_, Hash> {
+        self.flush();
+        self.count = 0;
+        self.hashes.drain(..)
+    }
+
+    fn flush(&mut self) {
         for (blocks, group) in (1..).zip(&mut self.groups) {
             group.flush(blocks, self.domain, &mut self.hashes);
         }
-        self.hashes
     }
 }
 
-/// Puts hashes at their places, which are ascending.
-fn put(hashes: &mut Vec<Hash>, places: &[usize], found: &[Hash]) {
-    let Some(last) = places.last() else { return };
-    if places[0] == hashes.len() && last - places[0] + 1 == places.len() {
-        hashes.extend_from_slice(found);
+/// Puts a hash at its place, most often behind those before.
+#[inline]
+fn put(hashes: &mut Vec<Hash>, place: usize, hash: Hash) {
+    if place == hashes.len() {
+        hashes.push(hash);
         return;
     }
-    hashes.resize(hashes.len().max(last + 1), Hash::ZERO);
-    for (place, hash) in places.iter().zip(found) {
-        hashes[*place] = *hash;
+    if place > hashes.len() {
+        hashes.resize(place + 1, Hash::ZERO);
     }
+    hashes[place] = hash;
 }
 
 /// The leaf of these bytes alone.
@@ -124,7 +138,12 @@ fn pad(bytes: &mut Vec<u8>) {
 impl Group {
     /// Hashes what there is, leaves of so many blocks each.
     fn flush(&mut self, blocks: usize, domain: Domain, hashes: &mut Vec<Hash>) {
-        put(hashes, &self.places, &domain.hash_blocks(blocks, &self.inputs));
+        let mut places = self.places.iter();
+        domain.hash_blocks(blocks, &self.inputs, |hash| {
+            if let Some(place) = places.next() {
+                put(hashes, *place, hash);
+            }
+        });
         self.places.clear();
         self.inputs.clear();
     }
@@ -143,6 +162,8 @@ mod tests {
             leaves.push(|out| out.extend_from_slice(input));
         }
         let alone: Vec<_> = inputs.into_iter().map(|input| leaf(Domain::Account, input)).collect();
-        assert_eq!(leaves.finish(), alone);
+        assert_eq!(leaves.drain().collect::<Vec<_>>(), alone);
+        leaves.push(|out| out.push(7));
+        assert_eq!(leaves.finish(), [leaf(Domain::Account, vec![7])]);
     }
 }

@@ -30,9 +30,9 @@ pub(crate) struct Near {
     pub(crate) credit: Option<u32>,
 }
 
-/// One side of a payment, while its row is looked for.
+/// One side of a payment, and the row that it most often has.
 #[derive(Debug, Clone, Copy, Default)]
-struct Sought {
+pub(crate) struct Sought {
     hash: u64,
     /// Whether it is among the proxies or merchants, not the accounts.
     is_hf: bool,
@@ -41,11 +41,16 @@ struct Sought {
 
 impl Ledger {
     /// Reads what these payments, at most [`RUN_PAYMENTS`], will look up, those
-    /// that are not malformed.
-    pub(crate) fn read_ahead<E>(&self, payments: &[Result<Payment, E>]) -> Vec<Near> {
+    /// that are not malformed; `sought` is then where the sides of each are.
+    pub(crate) fn read_ahead<E>(
+        &self,
+        payments: &[Result<Payment, E>],
+        sought: &mut Vec<[Sought; 2]>,
+    ) {
         let ids = payments.iter().flatten().map(|payment| payment.id);
         self.core.window.read_ahead(ids);
-        let mut sought: Vec<[Sought; 2]> = payments.iter().map(Sought::of).collect();
+        sought.clear();
+        sought.extend(payments.iter().map(Sought::of));
         // First without looking at what is read: the processor then need not guess.
         let slots = sought.as_flattened().iter().map(|side| self.first_slot(side));
         black_box(slots.fold(0, |all, slot| all ^ slot));
@@ -54,7 +59,6 @@ impl Ledger {
         }
         let rows = sought.as_flattened().iter().map(|side| self.read_row(side));
         black_box(rows.fold(0, |all, read| all ^ read));
-        sought.iter().map(|[debit, credit]| Near { debit: debit.row, credit: credit.row }).collect()
     }
 
     fn first_slot(&self, side: &Sought) -> u32 {
@@ -80,6 +84,13 @@ impl Ledger {
             (true, Side::Hf(hf)) => hf.merchants.row(row).read_ahead(),
             (false, _) => self.core.accounts.row(row).read_ahead(),
         }
+    }
+}
+
+impl Near {
+    /// Where both sides were found.
+    pub(crate) const fn of([debit, credit]: &[Sought; 2]) -> Self {
+        Self { debit: debit.row, credit: credit.row }
     }
 }
 

@@ -210,12 +210,22 @@ impl Domain {
     #[must_use]
     pub fn hash_many<'a, const BYTES: usize>(
         self,
-        mut inputs: impl ExactSizeIterator<Item = &'a [u8; BYTES]>,
+        inputs: impl ExactSizeIterator<Item = &'a [u8; BYTES]>,
     ) -> Vec<Hash> {
+        let mut hashes = Vec::with_capacity(inputs.len());
+        self.hash_each(inputs, |hash| hashes.push(hash));
+        hashes
+    }
+
+    /// As [`Domain::hash_many`]; each hash is handed to `put`, in order.
+    pub fn hash_each<'a, const BYTES: usize>(
+        self,
+        mut inputs: impl Iterator<Item = &'a [u8; BYTES]>,
+        mut put: impl FnMut(Hash),
+    ) {
         const { assert!(BYTES > 0 && BYTES <= 1_024 && BYTES.is_multiple_of(64)) };
         let key = words_from_le_bytes_32(&CONTEXT_KEYS[self as usize]);
         let platform = Platform::detect();
-        let mut hashes = Vec::with_capacity(inputs.len());
         let (mut lanes, mut bytes) = ([&[0; BYTES]; LANES], [0; 32 * LANES]);
         loop {
             let filled = lanes.iter_mut().zip(&mut inputs).map(|(lane, input)| *lane = input);
@@ -231,27 +241,28 @@ impl Domain {
                 &mut bytes[..32 * count],
             );
             let (outputs, _) = bytes.as_chunks();
-            hashes.extend(outputs.iter().take(count).map(|output| Hash(*output)));
+            outputs.iter().take(count).for_each(|output| put(Hash(*output)));
             if count < LANES {
-                return hashes;
+                return;
             }
         }
     }
 
-    /// As [`Domain::hash_many`] for inputs that stand one behind the other, each
+    /// As [`Domain::hash_each`] for inputs that stand one behind the other, each
     /// of so many blocks of 64 bytes; nothing for a size that is none or larger
     /// than a chunk of [`CHUNK_BLOCKS`]. What is left over at the end is no input.
-    #[must_use]
-    pub fn hash_blocks(self, blocks: usize, inputs: &[u8]) -> Vec<Hash> {
+    pub fn hash_blocks(self, blocks: usize, inputs: &[u8], put: impl FnMut(Hash)) {
         macro_rules! by_size {
             ($($size:literal)+) => {
                 match blocks {
-                    $($size => self.hash_many(inputs.as_chunks::<{ 64 * $size }>().0.iter()),)+
-                    _ => Vec::new(),
+                    $($size => {
+                        self.hash_each(inputs.as_chunks::<{ 64 * $size }>().0.iter(), put);
+                    })+
+                    _ => {}
                 }
             };
         }
-        by_size!(1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16)
+        by_size!(1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16);
     }
 
     /// Hashes the canonical encoding of a value.
@@ -309,9 +320,11 @@ mod tests {
             let inputs: Vec<u8> = (0..64 * blocks * 20).map(|at| at.to_le_bytes()[0]).collect();
             let singly: Vec<_> =
                 inputs.chunks(64 * blocks).map(|input| Domain::Node.hash(input)).collect();
-            assert_eq!(Domain::Node.hash_blocks(blocks, &inputs), singly, "{blocks} blocks");
+            let mut together = Vec::new();
+            Domain::Node.hash_blocks(blocks, &inputs, |hash| together.push(hash));
+            assert_eq!(together, singly, "{blocks} blocks");
         }
-        assert_eq!(Domain::Node.hash_blocks(CHUNK_BLOCKS + 1, &[0; 4_096]), []);
+        Domain::Node.hash_blocks(CHUNK_BLOCKS + 1, &[0; 4_096], |hash| panic!("{hash}"));
     }
 
     #[test]

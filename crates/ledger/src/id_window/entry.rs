@@ -12,16 +12,28 @@ use crate::view::Remembered;
 pub(crate) struct Fingerprint(u64);
 
 impl Fingerprint {
-    /// The fingerprint of each payment or operation, in order.
-    pub(crate) fn of_all<'a>(subjects: impl ExactSizeIterator<Item = Subject<'a>>) -> Vec<Self> {
-        let mut leaves = Leaves::new(Domain::Content, subjects.len());
-        subjects.for_each(|subject| leaves.push(|out| subject.encode(out)));
-        leaves.finish().iter().map(Self::of_hash).collect()
-    }
-
-    fn of_hash(hash: &Hash) -> Self {
+    fn of_hash(hash: Hash) -> Self {
         let [a, b, c, d, e, f, g, ..] = *hash.as_bytes();
         Self(u64::from_le_bytes([0, a, b, c, d, e, f, g]))
+    }
+}
+
+/// Computes fingerprints. Its memory serves one run of payments after the other.
+pub(crate) struct Fingerprints(Leaves);
+
+impl Fingerprints {
+    /// For about so many at a time.
+    pub(crate) fn new(count: usize) -> Self {
+        Self(Leaves::new(Domain::Content, count))
+    }
+
+    /// The fingerprint of each payment or operation, in order.
+    pub(crate) fn of_all<'a>(
+        &mut self,
+        subjects: impl Iterator<Item = Subject<'a>>,
+    ) -> impl Iterator<Item = Fingerprint> {
+        subjects.for_each(|subject| self.0.push(|out| subject.encode(out)));
+        self.0.drain().map(Fingerprint::of_hash)
     }
 }
 
