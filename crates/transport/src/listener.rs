@@ -291,10 +291,12 @@ impl<H: Handler> Service<H> {
         let mut closing = self.closing.clone();
         let in_flight = Arc::new(Semaphore::new(REQUESTS_IN_FLIGHT_MAX));
         let mut receive = BufReader::with_capacity(WRITE_BYTES_MAX, receive);
-        loop {
+        while !*closing.borrow_and_update() {
             let read = tokio::select! {
+                // What is here already needs no look at whether it closes.
+                biased;
                 read = Frame::read(&mut receive) => read,
-                _ = closing.wait_for(|closing| *closing) => return Ok(()),
+                _ = closing.changed() => return Ok(()),
             };
             let frame = match read {
                 Ok(frame) => frame,
@@ -322,6 +324,7 @@ impl<H: Handler> Service<H> {
                 drop(permit);
             });
         }
+        Ok(())
     }
 
     async fn serve_messages(&self, peer: &Identity, mut receive: RecvStream) -> Result<(), Close> {
