@@ -11,6 +11,7 @@
 
 mod arguments;
 mod drive;
+mod driven;
 mod lag;
 mod probe;
 mod result;

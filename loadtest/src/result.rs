@@ -8,7 +8,7 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use crate::arguments::Arguments;
-use crate::drive::{Driven, PERIOD_MS};
+use crate::driven::{Driven, PERIOD_MS};
 use crate::probe::Probe;
 use crate::usage::Usage;
 

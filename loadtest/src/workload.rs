@@ -1,5 +1,7 @@
 //! Which payment comes next: a seeded sequence over accounts that exist.
 
+use std::sync::Arc;
+
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
 use tributary_client::{
@@ -85,15 +87,15 @@ pub struct Mix {
 
 /// A seeded sequence of payments.
 #[derive(Debug)]
-pub struct Workload<'a> {
-    parties: &'a Parties,
+pub struct Workload {
+    parties: Arc<Parties>,
     mix: Mix,
     random: SmallRng,
 }
 
-impl<'a> Workload<'a> {
+impl Workload {
     /// The sequence of `seed`.
-    pub fn new(parties: &'a Parties, mix: Mix, seed: u64) -> Self {
+    pub fn new(parties: Arc<Parties>, mix: Mix, seed: u64) -> Self {
         Self { parties, mix, random: SmallRng::seed_from_u64(seed) }
     }
 
@@ -167,9 +169,9 @@ mod tests {
 
     #[test]
     fn the_same_seed_gives_the_same_payments_but_for_their_ids() {
-        let parties = parties();
+        let parties = Arc::new(parties());
         let drawn = |seed| {
-            let drafts = Workload::new(&parties, mix(), seed).next(100);
+            let drafts = Workload::new(Arc::clone(&parties), mix(), seed).next(100);
             drafts.iter().map(|d| (d.payment().debit, d.payment().credit)).collect::<Vec<_>>()
         };
         assert_eq!(drawn(1), drawn(1));
@@ -178,8 +180,8 @@ mod tests {
 
     #[test]
     fn shares_are_about_what_was_asked_and_payers_sign() {
-        let parties = parties();
-        let drafts = Workload::new(&parties, mix(), 1).next(10_000);
+        let parties = Arc::new(parties());
+        let drafts = Workload::new(Arc::clone(&parties), mix(), 1).next(10_000);
         let count = |kind| drafts.iter().filter(|d| d.payment().kind == kind).count();
         assert!((1_800..2_200).contains(&count(PaymentKind::Refund)));
         assert!((2_800..3_200).contains(&count(PaymentKind::Transfer)));
