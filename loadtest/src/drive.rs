@@ -23,7 +23,7 @@ use crate::driven::{Answered, Driven};
 use crate::usage::Snapshot;
 use crate::workload::{Mix, Parties, Workload};
 
-/// Where requests come from, and how long.
+/// Where requests come from, and until when.
 struct Requests {
     workload: Workload,
     ready: Option<Vec<PaymentDraft>>,
@@ -32,7 +32,7 @@ struct Requests {
     /// Asked once, not until there is an answer.
     once: bool,
     begin: Instant,
-    length: Duration,
+    end: Instant,
 }
 
 /// Drives the cluster for the time that the arguments say.
@@ -44,10 +44,12 @@ pub async fn drive(
     parties: &Arc<Parties>,
     arguments: &Arguments,
 ) -> Result<Driven> {
-    let mut requests = Requests::new(parties, arguments);
+    let (workload, ready) = prepare(parties, arguments);
     let before = Snapshot::take(&arguments.cluster);
-    requests.begin = Instant::now();
-    let begin = requests.begin;
+    let begin = Instant::now();
+    let end = begin + Duration::from_secs(arguments.duration_seconds);
+    let &Arguments { batch, once, .. } = arguments;
+    let requests = Requests { workload, ready, batch, once, begin, end };
     let mut driven = match arguments.rate {
         Some(rate) => at_rate(requests, &clients, rate).await?,
         None => in_lanes(requests, &clients, arguments.in_flight).await?,
@@ -114,30 +116,24 @@ fn next(requests: &Mutex<Requests>) -> Option<Vec<PaymentDraft>> {
     requests.lock().unwrap_or_else(PoisonError::into_inner).next()
 }
 
-impl Requests {
-    fn new(parties: &Arc<Parties>, arguments: &Arguments) -> Self {
-        let mix = Mix {
-            hot_percent: arguments.hot_percent,
-            hot_count: arguments.hot_count,
-            refund_percent: arguments.refund_percent,
-            cross_chain_percent: arguments.cross_chain_percent,
-        };
-        let mut workload = Workload::new(Arc::clone(parties), mix, arguments.seed);
-        let ready = arguments.ready_made.map(|count| workload.next(count));
-        Self {
-            workload,
-            ready,
-            batch: arguments.batch,
-            once: arguments.once,
-            begin: Instant::now(),
-            length: Duration::from_secs(arguments.duration_seconds),
-        }
-    }
+/// The sequence of payments, and those that are made before the clock starts.
+fn prepare(parties: &Arc<Parties>, arguments: &Arguments) -> (Workload, Option<Vec<PaymentDraft>>) {
+    let mix = Mix {
+        hot_percent: arguments.hot_percent,
+        hot_count: arguments.hot_count,
+        refund_percent: arguments.refund_percent,
+        cross_chain_percent: arguments.cross_chain_percent,
+    };
+    let mut workload = Workload::new(Arc::clone(parties), mix, arguments.seed);
+    let ready = arguments.ready_made.map(|count| workload.next(count));
+    (workload, ready)
+}
 
+impl Requests {
     /// The payments of the next request, unless the time is over or those that
     /// were made before are used up.
     fn next(&mut self) -> Option<Vec<PaymentDraft>> {
-        if self.begin.elapsed() >= self.length {
+        if Instant::now() >= self.end {
             return None;
         }
         let drafts = match &mut self.ready {
