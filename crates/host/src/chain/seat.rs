@@ -14,7 +14,7 @@
 use std::sync::{Mutex, MutexGuard, TryLockError};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Select, Sender, TryRecvError, TrySendError, bounded, never};
+use crossbeam_channel::{Receiver, Select, Sender, TrySendError, bounded};
 
 use super::input::{PeerInput, Request};
 use super::thread::{ChainFault, ChainThread, End, Queues};
@@ -51,9 +51,9 @@ impl Seat {
     /// [`ChainFault`]: the process must end.
     pub fn run(&self, thread: ChainThread) -> Result<(), ChainFault> {
         let chain = thread.chain;
-        let mut queues = thread.queues.clone();
+        let queues = thread.queues.clone();
         *self.lock() = Some(thread);
-        let ended = self.work(&mut queues);
+        let ended = self.work(&queues);
         *self.lock() = None;
         match ended {
             Ok(()) | Err(End::Gone) => Ok(()),
@@ -62,7 +62,7 @@ impl Seat {
         }
     }
 
-    fn work(&self, queues: &mut Queues) -> Result<(), End> {
+    fn work(&self, queues: &Queues) -> Result<(), End> {
         loop {
             let patience = {
                 let mut seat = self.lock();
@@ -76,11 +76,8 @@ impl Seat {
                     StopState::Killed => return Ok(()),
                 }
             };
-            if let Some(patience) = patience
-                && self.wait(queues, patience)
-                && let Some(chain) = self.lock().as_mut()
-            {
-                chain.replica.handle_space_wanted();
+            if let Some(patience) = patience {
+                self.wait(queues, patience);
             }
         }
     }
@@ -113,31 +110,15 @@ impl Seat {
         self.chain.lock().expect("whoever drove the chain did not panic")
     }
 
-    /// Waits for an input, or a nudge. Whether it is that space is wanted in the log,
-    /// which is taken.
-    fn wait(&self, queues: &mut Queues, patience: Duration) -> bool {
+    /// Waits for an input, or a nudge. Whether a nudge came, which is taken.
+    fn wait(&self, queues: &Queues, patience: Duration) -> bool {
         let mut select = Select::new();
-        let space = select.recv(&queues.space_wanted);
         select.recv(&queues.completions);
         select.recv(&queues.peers);
         select.recv(&queues.requests);
         let nudged = select.recv(&self.nudged);
-        let ready = select.ready_timeout(patience).ok();
-        if ready == Some(nudged) {
-            // Waking is all that it is for.
-            let _nudge = self.nudged.try_recv();
-        }
-        if ready != Some(space) {
-            return false;
-        }
-        match queues.space_wanted.try_recv() {
-            Ok(()) => true,
-            Err(TryRecvError::Empty) => false,
-            Err(TryRecvError::Disconnected) => {
-                queues.space_wanted = never();
-                false
-            }
-        }
+        // Waking is all that it is for.
+        select.ready_timeout(patience) == Ok(nudged) && self.nudged.try_recv().is_ok()
     }
 }
 
@@ -165,16 +146,17 @@ mod tests {
         let (_peer, peers) = bounded(1);
         let (_request, requests) = bounded(1);
         let (space, space_wanted) = bounded(1);
-        let mut queues = Queues { completions, peers, requests, space_wanted };
+        let queues = Queues { completions, peers, requests, space_wanted };
         let long = Duration::from_secs(60);
         seat.nudge();
         seat.nudge();
-        assert!(!seat.wait(&mut queues, long));
+        assert!(seat.wait(&queues, long));
         assert!(seat.nudged.is_empty());
+        assert!(!seat.wait(&queues, Duration::ZERO));
+        assert!(!queues.take_space_wanted());
         space.send(()).unwrap();
-        assert!(seat.wait(&mut queues, long));
+        assert!(queues.take_space_wanted());
         drop(space);
-        assert!(!seat.wait(&mut queues, long));
-        assert!(!seat.wait(&mut queues, Duration::ZERO), "nobody can want space any more");
+        assert!(!queues.take_space_wanted(), "nobody can want space any more");
     }
 }

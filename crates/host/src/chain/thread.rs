@@ -80,6 +80,12 @@ impl Queues {
     pub(super) fn are_empty(&self) -> bool {
         self.completions.is_empty() && self.peers.is_empty() && self.requests.is_empty()
     }
+
+    /// Whether space is wanted in the log, which is taken. Looked at each tick: it is
+    /// not urgent enough to wake the thread for it.
+    pub(super) fn take_space_wanted(&self) -> bool {
+        self.space_wanted.try_recv().is_ok()
+    }
 }
 
 /// Why a chain's thread cannot go on.
@@ -262,6 +268,9 @@ impl ChainThread {
 
     /// Takes what has come, while there is more to do; else waits for the next input.
     fn take_inputs(&mut self, wait: Duration) {
+        if self.queues.take_space_wanted() {
+            self.replica.handle_space_wanted();
+        }
         match self.progress {
             Progress::Idle => self.take_input(wait),
             Progress::Busy => {
