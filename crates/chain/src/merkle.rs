@@ -8,12 +8,19 @@
 
 use std::sync::LazyLock;
 
+use prefetch_index::prefetch_index;
 use serde::{Deserialize, Serialize};
 use tributary_types::codec::{Decode, DecodeError, Encode, Reader, decode_list, encode_list};
 use tributary_types::{Domain, Hash, canonical};
 
 /// Most levels of a path: trees of up to 2^32 leaves.
 pub const PATH_LENGTH_MAX: usize = 32;
+
+/// Nodes that are hashed together, while those where the next hashes go are
+/// prefetched.
+const RUN_NODES: usize = 64;
+/// How many leaves ahead of its change one is prefetched.
+const LEAVES_AHEAD: usize = 16;
 
 static EMPTY: LazyLock<Hash> = LazyLock::new(|| Domain::Empty.hash(&[]));
 
@@ -32,6 +39,25 @@ pub struct TreeCommitment {
     pub count: u64,
 }
 canonical!(TreeCommitment { root: Hash, count: u64 });
+
+impl TreeCommitment {
+    /// That of a tree of these leaves, of which nothing else is kept.
+    #[must_use]
+    pub fn of(leaves: Vec<Hash>) -> Self {
+        let count = leaves.len() as u64;
+        let (mut nodes, mut above) = (leaves, Vec::new());
+        while nodes.len() > 1 {
+            if nodes.len() % 2 == 1 {
+                nodes.push(*EMPTY);
+            }
+            above.reserve(nodes.len() / 2);
+            Domain::Node.hash_blocks(1, Hash::bytes_of(&nodes), |hash| above.push(hash));
+            nodes.clear();
+            std::mem::swap(&mut nodes, &mut above);
+        }
+        Self { root: nodes.pop().unwrap_or(*EMPTY), count }
+    }
+}
 
 /// The siblings from a leaf up to the root.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -154,6 +180,19 @@ impl DenseTree {
         self.touched.push(index);
     }
 
+    /// Replaces the leaves at these indices by those, one by one.
+    ///
+    /// # Panics
+    /// If there is no leaf of one of the indices.
+    pub fn set_each(&mut self, indices: &[u32], leaves: &[Hash]) {
+        for ((place, index), leaf) in indices.iter().enumerate().zip(leaves) {
+            if let Some(next) = indices.get(place + LEAVES_AHEAD) {
+                self.levels[0].prefetch(*next);
+            }
+            self.set(*index, *leaf);
+        }
+    }
+
     /// Recomputes the nodes above the touched leaves, each once.
     pub fn commit(&mut self) -> TreeCommitment {
         let mut touched = std::mem::take(&mut self.touched);
@@ -173,13 +212,7 @@ impl DenseTree {
                 *index >>= 1;
             }
             touched.dedup();
-            let pairs = touched.iter().map(|node| &below.pairs[*node as usize].0);
-            let mut nodes = touched.iter();
-            Domain::Node.hash_each(pairs, |hash| {
-                if let Some(node) = nodes.next() {
-                    above.set(*node, &hash);
-                }
-            });
+            above.follow(&touched, below);
             level += 1;
         }
         touched.clear();
@@ -231,6 +264,26 @@ impl Level {
         self.len += 1;
     }
 
+    /// Sets these nodes, ascending, to the hashes of the pairs below them.
+    fn follow(&mut self, nodes: &[u32], below: &Self) {
+        for (run, next) in nodes.chunks(RUN_NODES).zip(1..) {
+            let next = nodes.get(next * RUN_NODES..).unwrap_or_default();
+            next.iter().take(RUN_NODES).for_each(|node| self.prefetch(*node));
+            let pairs = run.iter().map(|node| &below.pairs[*node as usize].0);
+            let mut run = run.iter();
+            Domain::Node.hash_each(pairs, |hash| {
+                if let Some(node) = run.next() {
+                    self.set(*node, &hash);
+                }
+            });
+        }
+    }
+
+    /// Prefetches a node.
+    fn prefetch(&self, index: u32) {
+        prefetch_index(&self.pairs, index as usize / 2);
+    }
+
     fn set(&mut self, index: u32, node: &Hash) {
         self.pairs[index as usize / 2].set(index as usize % 2, node);
     }
@@ -277,8 +330,15 @@ mod tests {
             let commitment = tree.commit();
             let leaves: Vec<_> =
                 (0..tree.len()).filter_map(|index| tree.levels[0].get(index)).collect();
-            let whole = DenseTree::from_leaves(leaves.clone());
+            let mut whole = DenseTree::from_leaves(leaves.clone());
             assert_eq!(commitment, whole.commitment(), "{count} leaves");
+            assert_eq!(commitment, TreeCommitment::of(leaves.clone()), "{count} leaves");
+            let changed: Vec<u32> = (0..count).step_by(3).collect();
+            let leaf_of = |index: &u32| leaf(2_000 + index);
+            whole.set_each(&changed, &changed.iter().map(leaf_of).collect::<Vec<_>>());
+            let mut expected = leaves.clone();
+            changed.iter().for_each(|index| expected[*index as usize] = leaf_of(index));
+            assert_eq!(whole.commit(), TreeCommitment::of(expected), "{count} leaves");
             for index in 0..count {
                 let path = tree.path(index).unwrap();
                 assert!(path.proves(&leaves[index as usize], &commitment));
@@ -310,6 +370,7 @@ mod tests {
         let mut padded: Vec<_> = (0..3).map(leaf).collect();
         padded.push(*EMPTY);
         assert_ne!(three, DenseTree::from_leaves(padded).commitment());
+        assert_eq!(TreeCommitment::of(Vec::new()), TreeCommitment { root: *EMPTY, count: 0 });
         assert_eq!(DenseTree::default().commit(), TreeCommitment { root: *EMPTY, count: 0 });
     }
 }

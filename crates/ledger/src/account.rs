@@ -1,5 +1,8 @@
 //! Accounts: two totals that only grow, and who may move money.
 
+use std::slice::from_ref;
+
+use prefetch_index::prefetch_index;
 use serde::{Deserialize, Serialize};
 use tributary_chain::operation::AccountStatus;
 use tributary_types::{
@@ -49,10 +52,9 @@ impl Row for Account {
         self.id
     }
 
-    fn read_ahead(&self) -> u32 {
-        u32::from(self.id.get().to_le_bytes()[0])
-            ^ self.last.index()
-            ^ u32::from(self.owner.is_some())
+    fn prefetch(&self) {
+        prefetch_index(from_ref(&self.id), 0);
+        prefetch_index(from_ref(&self.owner), 0);
     }
 }
 

@@ -8,7 +8,7 @@
 //! with a delivery is its answer.
 
 use tributary_chain::{Batch, Body, Delivery, DenseTree, Header, InboxError, Message, Operation};
-use tributary_types::{Amount, ChainId, Hash, OutcomeCode, PaymentRecord, Position, Receipt};
+use tributary_types::{Amount, ChainId, Hash, OutcomeCode, Position, Receipt};
 
 use crate::block::{Block, block_time};
 use crate::id_window::{Fingerprint, Fingerprints, Known};
@@ -17,9 +17,11 @@ use crate::movement::Movement;
 use crate::outcome::{Subject, receipts_root};
 use crate::owners::{InPlace, SignatureVerifier, Verdict};
 use crate::payment::{Ordered, Signed, moved};
-use crate::read_ahead::{Near, RUN_PAYMENTS};
 use crate::refusal::{Refusal, RuleBroken, is_remembered};
 use crate::roots::StateParts;
+
+/// Payments whose contents are hashed together.
+const RUN_PAYMENTS: usize = 64;
 
 impl Ledger {
     /// Executes the next block. `body_root` is the hash of the body's canonical
@@ -57,7 +59,7 @@ impl Ledger {
         }
         let height = block.height;
         let outcomes = block.into_outcomes();
-        let receipts = receipts_root(&outcomes.tree(body).commitment());
+        let receipts = receipts_root(&outcomes.commitment(body));
         let channels_root = self.commit();
         self.header = Header {
             chain: self.core.rules.chain,
@@ -172,21 +174,18 @@ impl Ledger {
         let mut index = 0;
         // One run after the other uses the same memory.
         let mut contents = Fingerprints::new(RUN_PAYMENTS.min(batch.payments.len()));
-        let (mut payments, mut sought) = (Vec::new(), Vec::new());
+        let mut ahead = self.read_ahead(&batch.payments);
         for run in batch.payments.chunks(RUN_PAYMENTS) {
             let contents = contents.of_all(run.iter().map(Subject::Payment));
-            payments.clear();
-            payments.extend(run.iter().map(PaymentRecord::parse));
-            self.read_ahead(&payments, &mut sought);
-            let near = sought.iter().map(Near::of);
-            let items = run.iter().zip(&payments).zip(contents).zip(near);
-            for (((record, payment), content), near) in items {
+            for (record, content) in run.iter().zip(contents) {
+                let near = self.near(&mut ahead, index as usize);
+                let payment = record.parse();
                 let signed = signatures.next_if(|(entry, _)| entry.payment == index);
                 let owner_signature = signed.map(|(entry, verdict)| Signed {
                     signature: &entry.signature,
                     verdict: *verdict,
                 });
-                let receipt = match (payment, refused) {
+                let receipt = match (&payment, refused) {
                     (Err(_), _) => Receipt::refused(OutcomeCode::Malformed, Amount::ZERO),
                     (Ok(_), Some(code)) => Receipt::refused(code, Amount::ZERO),
                     (Ok(payment), None) => {

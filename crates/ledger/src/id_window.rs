@@ -14,7 +14,6 @@ mod packed;
 mod pages;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::hint::black_box;
 
 use tributary_types::codec::Encode;
 use tributary_types::{Amount, Domain, Hash, OutcomeCode, PaymentId, Position, TimeMs};
@@ -122,15 +121,13 @@ impl IdWindow {
         }
     }
 
-    /// Reads where the search for each id begins; see [`crate::read_ahead`].
-    pub(crate) fn read_ahead(&self, ids: impl Iterator<Item = PaymentId>) {
-        let sought = ids.filter_map(|id| {
-            let bucket = self.buckets.get(&self.bucket_of(id))?;
-            Some((bucket, bucket.hash(id)?))
-        });
-        // All hashes first: the processor then has more reads under way at once.
-        let sought: Vec<_> = sought.collect();
-        black_box(sought.iter().fold(0, |all, (bucket, hash)| all ^ bucket.first_slot(*hash)));
+    /// Prefetches where the search for an id begins, if these bytes are one.
+    pub(crate) fn prefetch(&self, id: &[u8; 16]) {
+        if let Ok(id) = PaymentId::from_bytes(*id)
+            && let Some(bucket) = self.buckets.get(&self.bucket_of(id))
+        {
+            bucket.prefetch(id);
+        }
     }
 
     /// The latest outcome of an id.

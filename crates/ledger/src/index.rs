@@ -11,6 +11,8 @@
 //! The hash is fixed, because execution knows no randomness. Ids that collide
 //! can be made on purpose, but only by an institution, of its own accounts.
 
+use prefetch_index::prefetch_index;
+
 use crate::limits::ROWS_MAX;
 
 /// Row numbers by the hash of their keys.
@@ -93,10 +95,9 @@ impl Index {
         self.candidates(hash).next().map(|(_, row)| row)
     }
 
-    /// The slot where the search for a hash begins: reading it brings it near,
-    /// and nothing waits for it. What it holds means nothing.
-    pub(crate) fn first_slot(&self, hash: u64) -> u32 {
-        self.slot(self.start(hash))
+    /// Prefetches the slot where the search for a hash begins.
+    pub(crate) fn prefetch(&self, hash: u64) {
+        prefetch_index(&self.bytes, self.start(hash));
     }
 
     /// Adds a row that is not there yet. `hash_of` gives the hash of any row

@@ -1,5 +1,8 @@
 //! Merchants: high-frequency accounts as the HF chain keeps them.
 
+use std::slice::from_ref;
+
+use prefetch_index::prefetch_index;
 use serde::{Deserialize, Serialize};
 use tributary_chain::Counters;
 use tributary_chain::operation::{AccountStatus, FloatPolicy};
@@ -90,10 +93,17 @@ impl Row for Merchant {
         self.id
     }
 
-    fn read_ahead(&self) -> u32 {
-        let totals = [self.debits, self.received].map(|amount| amount.get().trailing_zeros());
-        let chains = self.chains.iter().map(|chain| chain.funds_sent.get().trailing_zeros());
-        chains.fold(self.id.get().trailing_zeros() ^ totals[0] ^ totals[1], |all, one| all ^ one)
+    fn prefetch(&self) {
+        prefetch_index(from_ref(&self.id), 0);
+        prefetch_index(from_ref(&self.received), 0);
+        prefetch_index(from_ref(&self.debits), 0);
+    }
+
+    fn prefetch_further(&self) {
+        for chain in &self.chains {
+            prefetch_index(from_ref(&chain.counters), 0);
+            prefetch_index(from_ref(&chain.funds_sent), 0);
+        }
     }
 }
 

@@ -60,11 +60,21 @@ impl BlockOutcomes {
     /// The receipts tree. `body` is the block's.
     #[must_use]
     pub fn tree(&self, body: &Body) -> DenseTree {
+        DenseTree::from_leaves(self.leaves(body))
+    }
+
+    /// The root of the receipts tree with its count. `body` is the block's.
+    #[must_use]
+    pub fn commitment(&self, body: &Body) -> TreeCommitment {
+        TreeCommitment::of(self.leaves(body))
+    }
+
+    fn leaves(&self, body: &Body) -> Vec<Hash> {
         let mut leaves = Leaves::new(Domain::Outcome, self.len());
         for (subject, receipt) in self.iter(body) {
             leaves.push(|out| encode_outcome(subject, receipt, out));
         }
-        DenseTree::from_leaves(leaves.finish())
+        leaves.finish()
     }
 }
 

@@ -2,6 +2,9 @@
 //!
 //! Its books are four counters that only grow; what it holds follows from them.
 
+use std::slice::from_ref;
+
+use prefetch_index::prefetch_index;
 use serde::{Deserialize, Serialize};
 use tributary_chain::Counters;
 use tributary_chain::operation::{AccountStatus, FloatPolicy};
@@ -72,12 +75,11 @@ impl Row for Proxy {
         self.id
     }
 
-    fn read_ahead(&self) -> u32 {
-        let counters = &self.counters;
-        let ends = [counters.received, counters.swept]
-            .map(|amount| u32::from(amount.get().to_le_bytes()[0]));
-        let marks = u32::from(self.request.is_some()) ^ u32::from(self.waiting.is_some());
-        u32::from(self.id.get().to_le_bytes()[0]) ^ ends[0] ^ ends[1] ^ self.last.index() ^ marks
+    fn prefetch(&self) {
+        prefetch_index(from_ref(&self.id), 0);
+        prefetch_index(from_ref(&self.counters.received), 0);
+        prefetch_index(from_ref(&self.counters.swept), 0);
+        prefetch_index(from_ref(&self.last), 0);
     }
 }
 

@@ -1,26 +1,30 @@
-//! Reading ahead: what a run of payments is about to look up is read all at
-//! once, so that the processor waits for many places of memory together
-//! instead of for one after the other.
+//! Reading ahead: what payments are about to look up is asked of memory while
+//! those before them are executed, so that the processor need not wait for each.
 //!
 //! A state of a million accounts is far larger than a cache. Looking an account
-//! up takes two dependent reads, of the index and of the row; executing one
-//! payment after the other waits for each. Here first all index slots of a run
-//! are read, then all rows. Nothing is decided: results are those of execution
-//! alone, with or without this. Which rows were found is told to execution, so
-//! that it need not search for them again ([`Near`]).
+//! up takes two dependent reads, of the index and of the row. So the index slots
+//! of a payment are prefetched [`SLOTS_AHEAD`] payments before it is executed, and
+//! its rows, which the slots tell, [`ROWS_AHEAD`] before. Nothing is decided:
+//! results are those of execution alone, with or without this. Which rows were
+//! found is told to execution, so that it need not search for them again
+//! ([`Near`]).
 
-use std::hint::black_box;
-
-use tributary_types::payment::Payment;
-use tributary_types::{AccountClass, AccountId};
+use prefetch_index::prefetch_index;
+use tributary_types::{AccountClass, PaymentRecord};
 
 use crate::index::hash_u128;
 use crate::ledger::{Ledger, Side};
-use crate::row::Row;
 
-/// Payments that are read ahead together: their rows fit the processor's
-/// second cache.
-pub(crate) const RUN_PAYMENTS: usize = 256;
+/// How many payments ahead index slots are prefetched.
+const SLOTS_AHEAD: usize = 32;
+/// How many payments ahead of its slots a record is.
+const RECORDS_AHEAD: usize = 64;
+/// How many payments, or rows, ahead of their use rows are prefetched: by then the
+/// slots that tell of them are there.
+pub(crate) const ROWS_AHEAD: usize = 16;
+/// Payments that something is known of at once.
+const RING: usize = (SLOTS_AHEAD + 1).next_power_of_two();
+const _: () = assert!(ROWS_AHEAD < SLOTS_AHEAD);
 
 /// Where both sides of a payment most often are; each is looked at again, as
 /// [`crate::table::Table::find_near`] does.
@@ -30,9 +34,17 @@ pub(crate) struct Near {
     pub(crate) credit: Option<u32>,
 }
 
+/// Payments that are executed one after the other, and what is known of the next
+/// ones.
+pub(crate) struct Ahead<'a> {
+    records: &'a [PaymentRecord],
+    /// Of the payment at an index in `records`, at the remainder of that index.
+    ring: [[Sought; 2]; RING],
+}
+
 /// One side of a payment, and the row that it most often has.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Sought {
+struct Sought {
     hash: u64,
     /// Whether it is among the proxies or merchants, not the accounts.
     is_hf: bool,
@@ -40,76 +52,62 @@ pub(crate) struct Sought {
 }
 
 impl Ledger {
-    /// Reads what these payments, at most [`RUN_PAYMENTS`], will look up, those
-    /// that are not malformed; `sought` is then where the sides of each are.
-    pub(crate) fn read_ahead<E>(
-        &self,
-        payments: &[Result<Payment, E>],
-        sought: &mut Vec<[Sought; 2]>,
-    ) {
-        let ids = payments.iter().flatten().map(|payment| payment.id);
-        self.core.window.read_ahead(ids);
-        sought.clear();
-        sought.extend(payments.iter().map(Sought::of));
-        // First without looking at what is read: the processor then need not guess.
-        let slots = sought.as_flattened().iter().map(|side| self.first_slot(side));
-        black_box(slots.fold(0, |all, slot| all ^ slot));
-        for side in sought.as_flattened_mut() {
-            side.row = self.probable_row(side);
+    /// Begins to read ahead for these payments.
+    pub(crate) fn read_ahead<'a>(&self, records: &'a [PaymentRecord]) -> Ahead<'a> {
+        let mut ahead = Ahead { records, ring: [[Sought::default(); 2]; RING] };
+        for index in 0..SLOTS_AHEAD {
+            self.seek(&mut ahead, index);
         }
-        let rows = sought.as_flattened().iter().map(|side| self.read_row(side));
-        black_box(rows.fold(0, |all, read| all ^ read));
+        for index in 0..ROWS_AHEAD {
+            self.locate(&mut ahead, index);
+        }
+        ahead
     }
 
-    fn first_slot(&self, side: &Sought) -> u32 {
-        match (side.is_hf, &self.side) {
-            (true, Side::User(user)) => user.proxies.first_slot(side.hash),
-            (true, Side::Hf(hf)) => hf.merchants.first_slot(side.hash),
-            (false, _) => self.core.accounts.first_slot(side.hash),
-        }
+    /// Where the sides of the payment at `index`, which is about to be executed,
+    /// most often are. Indices ascend by one from 0.
+    pub(crate) fn near(&self, ahead: &mut Ahead<'_>, index: usize) -> Near {
+        self.seek(ahead, index + SLOTS_AHEAD);
+        self.locate(ahead, index + ROWS_AHEAD);
+        let [debit, credit] = &ahead.ring[index % RING];
+        Near { debit: debit.row, credit: credit.row }
     }
 
-    fn probable_row(&self, side: &Sought) -> Option<u32> {
-        match (side.is_hf, &self.side) {
-            (true, Side::User(user)) => user.proxies.probable_row(side.hash),
-            (true, Side::Hf(hf)) => hf.merchants.probable_row(side.hash),
-            (false, _) => self.core.accounts.probable_row(side.hash),
+    /// Prefetches the slots of a payment, if there is one at `index`.
+    fn seek(&self, ahead: &mut Ahead<'_>, index: usize) {
+        let Some(record) = ahead.records.get(index) else { return };
+        prefetch_index(ahead.records, index + RECORDS_AHEAD);
+        self.core.window.prefetch(record.id_bytes());
+        let sides = record.account_numbers().map(Sought::of);
+        for side in &sides {
+            match (side.is_hf, &self.side) {
+                (true, Side::User(user)) => user.proxies.prefetch_slot(side.hash),
+                (true, Side::Hf(hf)) => hf.merchants.prefetch_slot(side.hash),
+                (false, _) => self.core.accounts.prefetch_slot(side.hash),
+            }
         }
+        ahead.ring[index % RING] = sides;
     }
 
-    fn read_row(&self, side: &Sought) -> u32 {
-        let Some(row) = side.row else { return 0 };
-        match (side.is_hf, &self.side) {
-            (true, Side::User(user)) => user.proxies.row(row).read_ahead(),
-            (true, Side::Hf(hf)) => hf.merchants.row(row).read_ahead(),
-            (false, _) => self.core.accounts.row(row).read_ahead(),
+    /// Prefetches the rows of a payment, if there is one at `index`.
+    fn locate(&self, ahead: &mut Ahead<'_>, index: usize) {
+        if index >= ahead.records.len() {
+            return;
         }
-    }
-}
-
-impl Near {
-    /// Where both sides were found.
-    pub(crate) const fn of([debit, credit]: &[Sought; 2]) -> Self {
-        Self { debit: debit.row, credit: credit.row }
+        for side in &mut ahead.ring[index % RING] {
+            side.row = match (side.is_hf, &self.side) {
+                (true, Side::User(user)) => user.proxies.prefetch_row(side.hash),
+                (true, Side::Hf(hf)) => hf.merchants.prefetch_row(side.hash),
+                (false, _) => self.core.accounts.prefetch_row(side.hash),
+            };
+        }
     }
 }
 
 impl Sought {
-    /// Both sides of a payment. What is looked for instead of those of a
-    /// malformed one does not matter: nobody asks where it is.
-    fn of<E>(payment: &Result<Payment, E>) -> [Self; 2] {
-        match payment {
-            Ok(payment) => [Self::account(payment.debit), Self::account(payment.credit)],
-            Err(_) => Default::default(),
-        }
+    /// A side by the number of its account, which need not be one.
+    fn of(number: u128) -> Self {
+        let is_hf = number.to_be_bytes()[0] == AccountClass::Hf as u8;
+        Self { hash: hash_u128(number), is_hf, row: None }
     }
-
-    fn account(id: AccountId) -> Self {
-        Self { hash: hash_u128(id.get()), is_hf: id.class() == AccountClass::Hf, row: None }
-    }
-}
-
-/// Reads rows that are about to be used.
-pub(crate) fn together<'a, R: Row + 'a>(rows: impl Iterator<Item = &'a R>) {
-    black_box(rows.fold(0, |all, row| all ^ row.read_ahead()));
 }

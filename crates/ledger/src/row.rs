@@ -16,12 +16,12 @@ pub trait Row: Encode + Decode {
     /// The id that the row is found by.
     fn id(&self) -> AccountId;
 
-    /// Reads a little of each line of cache that payments need of the row, so
-    /// that it is near (see the module `read_ahead`). The result means nothing.
-    #[must_use]
-    fn read_ahead(&self) -> u32 {
-        u32::from(self.id().get().to_le_bytes()[0])
-    }
+    /// Prefetches the lines of cache that payments need of the row (see the module
+    /// `read_ahead`).
+    fn prefetch(&self);
+
+    /// Prefetches what payments need that stands elsewhere, when the row is there.
+    fn prefetch_further(&self) {}
 
     /// The leaf of the Merkle tree: the hash of the canonical bytes, padded
     /// with zeros to whole blocks of the hash function.

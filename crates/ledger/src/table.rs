@@ -4,8 +4,6 @@
 //! of the block [`Table::commit`] hashes each marked row once and updates the
 //! tree above it, so a block costs what it touched and not what there is.
 
-use std::hint::black_box;
-
 use tributary_chain::merkle::{DenseTree, MerklePath, TreeCommitment};
 use tributary_types::codec::encode_list;
 use tributary_types::{AccountId, Hash};
@@ -14,11 +12,8 @@ use crate::index::{Index, hash_u128};
 use crate::leaves::Leaves;
 use crate::limits::ROWS_MAX;
 use crate::marks::Marks;
-use crate::read_ahead;
+use crate::read_ahead::ROWS_AHEAD;
 use crate::row::Row;
-
-/// Rows that [`Table::commit`] reads together before it hashes them.
-const RUN_ROWS: usize = 64;
 
 /// Rows of one kind, with their index and tree.
 #[derive(Debug, Clone)]
@@ -73,23 +68,26 @@ impl<R: Row> Table<R> {
         found.or_else(|| self.find(id))
     }
 
-    /// What the search for an id of this hash reads first; it means nothing.
-    pub(crate) fn first_slot(&self, hash: u64) -> u32 {
-        self.index.first_slot(hash)
+    /// Prefetches what the search for an id of this hash reads first.
+    pub(crate) fn prefetch_slot(&self, hash: u64) {
+        self.index.prefetch(hash);
     }
 
-    /// The number of a row that most often is the one whose id has this hash.
-    pub(crate) fn probable_row(&self, hash: u64) -> Option<u32> {
-        self.index.probable(hash)
+    /// Prefetches the row that most often is the one whose id has this hash; tells
+    /// its number.
+    pub(crate) fn prefetch_row(&self, hash: u64) -> Option<u32> {
+        let row = self.index.probable(hash)?;
+        self.row(row).prefetch();
+        Some(row)
     }
 
     /// Reads ahead what lookups of these ids will read; tells where each most
     /// often is, for [`Table::find_near`].
     pub(crate) fn near(&self, ids: impl Iterator<Item = AccountId>) -> Vec<Option<u32>> {
         let hashes: Vec<u64> = ids.map(|id| hash_u128(id.get())).collect();
-        black_box(hashes.iter().fold(0, |all, hash| all ^ self.first_slot(*hash)));
-        let near: Vec<_> = hashes.into_iter().map(|hash| self.probable_row(hash)).collect();
-        read_ahead::together(near.iter().flatten().map(|number| self.row(*number)));
+        hashes.iter().for_each(|hash| self.prefetch_slot(*hash));
+        let near: Vec<_> = hashes.into_iter().map(|hash| self.prefetch_row(hash)).collect();
+        near.iter().flatten().for_each(|number| self.row(*number).prefetch_further());
         near
     }
 
@@ -107,6 +105,13 @@ impl<R: Row> Table<R> {
     pub(crate) fn row_mut(&mut self, number: u32) -> &mut R {
         self.touched.mark(number);
         &mut self.rows[number as usize]
+    }
+
+    /// Prefetches the row that comes a little after the one at `place` of these.
+    pub(crate) fn prefetch_ahead(&self, numbers: &[u32], place: usize) {
+        if let Some(number) = numbers.get(place + ROWS_AHEAD) {
+            self.row(*number).prefetch();
+        }
     }
 
     /// Whether another row fits.
@@ -141,16 +146,12 @@ impl<R: Row> Table<R> {
     pub(crate) fn commit(&mut self) -> TreeCommitment {
         let touched = self.touched.take_sorted();
         let mut leaves = Leaves::new(R::DOMAIN, touched.len());
-        for run in touched.chunks(RUN_ROWS) {
-            read_ahead::together(run.iter().map(|number| self.row(*number)));
-            for number in run {
-                leaves.push(|out| self.rows[*number as usize].encode(out));
-                self.dirty_pages.mark(number / R::ROWS_PER_PAGE);
-            }
+        for (place, number) in touched.iter().enumerate() {
+            self.prefetch_ahead(&touched, place);
+            leaves.push(|out| self.row(*number).encode(out));
+            self.dirty_pages.mark(number / R::ROWS_PER_PAGE);
         }
-        for (number, leaf) in touched.into_iter().zip(leaves.finish()) {
-            self.tree.set(number, leaf);
-        }
+        self.tree.set_each(&touched, &leaves.finish());
         self.tree.commit()
     }
 

@@ -13,11 +13,13 @@ use blake3::IncrementCounter;
 use blake3::hazmat::{ContextKey, HasherExt, hash_derive_key_context};
 use blake3::platform::{Platform, words_from_le_bytes_32};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use zerocopy::{Immutable, IntoBytes};
 
 use crate::codec::{Decode, DecodeError, Encode, Reader};
 
 /// 32 bytes of BLAKE3.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, IntoBytes, Immutable)]
+#[repr(transparent)]
 pub struct Hash([u8; 32]);
 
 impl Hash {
@@ -29,6 +31,12 @@ impl Hash {
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
+    }
+
+    /// The bytes of some hashes, one behind the other.
+    #[must_use]
+    pub fn bytes_of(hashes: &[Self]) -> &[u8] {
+        hashes.as_bytes()
     }
 
     /// The raw bytes.

@@ -191,6 +191,13 @@ impl PaymentRecord {
         &self.id
     }
 
+    /// The numbers of the accounts that pay and are paid, unchecked.
+    #[must_use]
+    #[inline]
+    pub const fn account_numbers(&self) -> [u128; 2] {
+        [self.debit.get(), self.credit.get()]
+    }
+
     /// What the owner of the debit account signs.
     #[must_use]
     pub fn signing_hash(&self, cluster: &Hash) -> Hash {

@@ -53,14 +53,11 @@ impl Bucket {
         Ok(self.entries.get(row as usize))
     }
 
-    /// By what the search for an id begins.
-    pub(super) fn hash(&self, id: PaymentId) -> Option<u64> {
-        self.entries.pack_id(id).map(hash_id)
-    }
-
-    /// What the search for an id of this hash reads first; it means nothing.
-    pub(super) fn first_slot(&self, hash: u64) -> u32 {
-        self.index.first_slot(hash)
+    /// Prefetches where the search for an id begins.
+    pub(super) fn prefetch(&self, id: PaymentId) {
+        if let Some(id) = self.entries.pack_id(id) {
+            self.index.prefetch(hash_id(id));
+        }
     }
 
     /// Appends an entry whose id is not there yet, as a search has found;

@@ -20,7 +20,6 @@ use crate::block::Block;
 use crate::books::CarriedMoney;
 use crate::core::Core;
 use crate::limits::{ASSETS_MAX, STATEMENTS_UNACKNOWLEDGED_MAX};
-use crate::read_ahead;
 use crate::user::UserChain;
 use crate::view::SettlementStatus;
 
@@ -132,9 +131,12 @@ impl UserChain {
 
     fn settle(&mut self, core: &mut Core, block: &Block) {
         let numbers = self.take_rows(block);
-        read_ahead::together(numbers.iter().map(|number| self.proxies.row(*number)));
         let mut swept = BTreeMap::new();
-        let rows = numbers.iter().map(|number| self.sweep(core, *number, &mut swept)).collect();
+        let swept_rows = numbers.iter().enumerate().map(|(place, number)| {
+            self.proxies.prefetch_ahead(&numbers, place);
+            self.sweep(core, *number, &mut swept)
+        });
+        let rows = swept_rows.collect();
         for number in &numbers {
             if self.proxies.row(*number).waiting.is_none() {
                 self.ask_for_funds(core, *number);
