@@ -18,6 +18,9 @@ use super::layout::{Layout, Process};
 /// How far nodes stand back behind routers on the machine that they share, so
 /// that what is refused hears it at once (docs/PERFORMANCE.md).
 const NODE_NICENESS: &str = "5";
+/// How nodes ask for huge pages where the system gives them to who asks: a variable
+/// that glibc reads when a program starts (its manual, "Memory Allocation Tunables").
+const NODE_MEMORY: (&str, &str) = ("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1");
 
 /// The program of a role, beside the running `tributary`.
 ///
@@ -39,17 +42,21 @@ pub fn program(name: &str) -> anyhow::Result<PathBuf> {
 /// If the program or the log cannot be opened.
 pub fn start(layout: &Layout, process: &Process) -> anyhow::Result<Child> {
     let program = program(process.role.program())?;
-    let mut command =
-        if process.role.is_node() { yielding(&program) } else { Command::new(program) };
+    let mut command = if process.role.is_node() { node(&program) } else { Command::new(program) };
     command.arg("--config").arg(layout.config(&process.name));
     spawn(layout, &process.name, command)
 }
 
-/// A call of `program` that lets others go first (coreutils' `nice`, which
-/// becomes the program).
-fn yielding(program: &Path) -> Command {
+/// A call of a node's program that lets others go first (coreutils' `nice`, which
+/// becomes the program), with huge pages unless the caller says how it is with
+/// memory.
+fn node(program: &Path) -> Command {
     let mut command = Command::new("nice");
     command.args(["-n", NODE_NICENESS]).arg(program);
+    let (name, value) = NODE_MEMORY;
+    if std::env::var_os(name).is_none() {
+        command.env(name, value);
+    }
     command
 }
 

@@ -12,6 +12,10 @@ use crate::command;
 /// Makes the allocator give memory back at once: what was freed is then not
 /// taken for what is used.
 const GIVE_BACK: &str = "glibc.malloc.mmap_threshold=65536";
+/// Huge pages for the ledger alone, as nodes have them in a cluster.
+const HUGE_PAGES: &str = "glibc.malloc.hugetlb=1";
+/// By which glibc is told.
+const TUNABLES: &str = "GLIBC_TUNABLES";
 
 /// What the machine can do: disk, hashes, signatures, memory, network, and
 /// PostgreSQL if it is there.
@@ -48,7 +52,7 @@ pub fn yardsticks(bench: &mut Workbench) -> Result<()> {
 /// When the example fails.
 pub fn execution(bench: &mut Workbench) -> Result<()> {
     let accounts = bench.scale.accounts.to_string();
-    let found = measure(bench, "execution", &["execute", &accounts])?;
+    let found = ledger_alone(bench, &["execute", &accounts])?;
     let note = format!(
         "{accounts} accounts; one merchant {:.0}/s, transfers {:.0}/s",
         number(&found, "one_merchant_per_second")?,
@@ -65,7 +69,7 @@ pub fn execution(bench: &mut Workbench) -> Result<()> {
 /// When the example fails.
 pub fn audit(bench: &mut Workbench) -> Result<()> {
     let accounts = bench.scale.accounts.to_string();
-    let found = measure(bench, "execution", &["audit", &accounts])?;
+    let found = ledger_alone(bench, &["audit", &accounts])?;
     let note = format!("{accounts} accounts; decoded, hashed, signatures verified, executed");
     bench.figures.set("10", number(&found, "audited_per_second")?, note);
     Ok(())
@@ -78,7 +82,7 @@ pub fn audit(bench: &mut Workbench) -> Result<()> {
 /// When the example fails.
 pub fn credits(bench: &mut Workbench) -> Result<()> {
     let merchants = bench.scale.merchants.to_string();
-    let found = measure(bench, "execution", &["credits", &merchants])?;
+    let found = ledger_alone(bench, &["credits", &merchants])?;
     let note = format!("statements of {merchants} rows");
     bench.figures.set("12", number(&found, "rows_per_second")?, note);
     Ok(())
@@ -92,11 +96,16 @@ pub fn credits(bench: &mut Workbench) -> Result<()> {
 pub fn memory(bench: &mut Workbench) -> Result<()> {
     let accounts = bench.scale.accounts.to_string();
     let mut call = example(bench, "execution", &["memory", &accounts]);
-    let found = figures(call.env("GLIBC_TUNABLES", GIVE_BACK))?;
+    let found = figures(call.env(TUNABLES, GIVE_BACK))?;
     let note = format!("the ledger alone, {accounts} accounts");
     bench.figures.set("13", number(&found, "account_bytes")?, note.clone());
     bench.figures.set("13.id", number(&found, "remembered_id_bytes")?, note);
     Ok(())
+}
+
+/// Runs the example of the ledger alone.
+fn ledger_alone(bench: &Workbench, arguments: &[&str]) -> Result<Map<String, Value>> {
+    figures(example(bench, "execution", arguments).env(TUNABLES, HUGE_PAGES))
 }
 
 /// Runs an example that prints one flat object.
