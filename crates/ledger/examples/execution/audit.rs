@@ -36,7 +36,7 @@ pub fn measure(accounts: usize) -> Figures {
         spent += start.elapsed();
         assert!(black_box(holds), "block {} of an honest chain", header.height);
     }
-    Figures::from([("audited_per_second", rate(BLOCKS * BLOCK_PAYMENTS, spent))])
+    Figures::from([("audited_per_second".to_owned(), rate(BLOCKS * BLOCK_PAYMENTS, spent))])
 }
 
 fn audit(ledger: &mut Ledger, bytes: &[u8], expected: &Header) -> bool {

@@ -51,5 +51,5 @@ pub fn measure(merchants: usize) -> Figures {
         assert!(executed.deliveries.iter().all(Result::is_ok), "{:?}", executed.deliveries);
     }
     let statements = usize::try_from(STATEMENTS).unwrap_or(usize::MAX);
-    Figures::from([("rows_per_second", rate(statements * accounts.len(), spent))])
+    Figures::from([("rows_per_second".to_owned(), rate(statements * accounts.len(), spent))])
 }

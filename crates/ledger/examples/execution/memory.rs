@@ -48,8 +48,11 @@ pub fn measure(accounts: usize) -> Result<Figures, Box<dyn Error>> {
     let remembered = resident_bytes()?;
     let payments = BLOCKS * BLOCK_PAYMENTS;
     Ok(Figures::from([
-        ("account_bytes", per(opened.saturating_sub(before + own), accounts)),
-        ("remembered_id_bytes", per(remembered.saturating_sub(before_counted), payments)),
+        ("account_bytes".to_owned(), per(opened.saturating_sub(before + own), accounts)),
+        (
+            "remembered_id_bytes".to_owned(),
+            per(remembered.saturating_sub(before_counted), payments),
+        ),
     ]))
 }
 

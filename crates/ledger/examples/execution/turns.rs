@@ -1,0 +1,99 @@
+//! Two builds of this example, block by block in turns.
+//!
+//! A virtual machine's speed changes within seconds by more than most changes of
+//! the code bring. What two builds take for the same block, one right after the
+//! other, changes together; and each finds the caches as the other left them, as
+//! replicas that share a machine do.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::io::{BufRead, BufReader, Write, stdin, stdout};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use crate::execute::blocks;
+
+/// What one build takes for a block: the name of the load, and nanoseconds.
+type Took = (String, f64);
+
+/// Prints for each load the median and the quartiles of what this build takes
+/// beside another one.
+///
+/// # Errors
+/// If one of the builds cannot be started, or does not answer as
+/// [`answer`] does.
+pub fn compare(other: &Path, accounts: usize) -> Result<(), Box<dyn Error>> {
+    let mut builds =
+        [Build::start(other, accounts)?, Build::start(&std::env::current_exe()?, accounts)?];
+    let mut ratios: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+    // Who goes first changes from block to block.
+    for order in [[0, 1], [1, 0]].into_iter().cycle() {
+        let mut took = [None, None];
+        for build in order {
+            took[build] = builds[build].block()?;
+        }
+        let [Some((load, other)), Some((_, own))] = took else { break };
+        ratios.entry(load).or_default().push(own / other);
+    }
+    for (load, ratios) in &mut ratios {
+        ratios.sort_unstable_by(f64::total_cmp);
+        let [low, median, high] = [1, 2, 3].map(|quarter| ratios[ratios.len() * quarter / 4]);
+        println!("{load}: {median:.3} of its time ({low:.3} to {high:.3})");
+    }
+    Ok(())
+}
+
+/// Executes a block for each line of stdin, and prints its load and how many
+/// nanoseconds it took.
+///
+/// # Errors
+/// If stdout is closed.
+pub fn answer(accounts: usize) -> Result<(), Box<dyn Error>> {
+    let mut lines = stdin().lock().lines();
+    blocks(
+        accounts,
+        || lines.next().is_some_and(|line| line.is_ok()),
+        |load, took| writeln!(stdout(), "{load} {}", took.as_nanos()),
+    )?;
+    Ok(())
+}
+
+/// A build that executes blocks as it is told; ended when it is dropped.
+struct Build {
+    child: Child,
+    asks: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Build {
+    fn start(program: &Path, accounts: usize) -> Result<Self, Box<dyn Error>> {
+        let mut command = Command::new(program);
+        command.args(["answer", &accounts.to_string()]);
+        let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let mut child = child.map_err(|error| format!("{}: {error}", program.display()))?;
+        let asks = child.stdin.take().ok_or("no stdin")?;
+        let answers = BufReader::new(child.stdout.take().ok_or("no stdout")?);
+        Ok(Self { child, asks, answers })
+    }
+
+    /// Lets it execute one block; `None` after the last one.
+    fn block(&mut self) -> Result<Option<Took>, Box<dyn Error>> {
+        // Once it has ended there is nobody to read this; its answers say so.
+        if self.asks.write_all(b"\n").is_err() {
+            return Ok(None);
+        }
+        let mut line = String::new();
+        self.answers.read_line(&mut line)?;
+        let Some((load, took)) = line.trim_end().split_once(' ') else { return Ok(None) };
+        Ok(Some((load.to_owned(), took.parse()?)))
+    }
+}
+
+impl Drop for Build {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        if self.child.kill().is_ok() && self.child.wait().is_err() {
+            eprintln!("a build could not be waited for");
+        }
+    }
+}
