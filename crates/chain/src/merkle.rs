@@ -266,9 +266,9 @@ impl Level {
 
     /// Sets these nodes, ascending, to the hashes of the pairs below them.
     fn follow(&mut self, nodes: &[u32], below: &Self) {
-        for (run, next) in nodes.chunks(RUN_NODES).zip(1..) {
-            let next = nodes.get(next * RUN_NODES..).unwrap_or_default();
-            next.iter().take(RUN_NODES).for_each(|node| self.prefetch(*node));
+        let mut runs = nodes.chunks(RUN_NODES).peekable();
+        while let Some(run) = runs.next() {
+            runs.peek().into_iter().copied().flatten().for_each(|node| self.prefetch(*node));
             let pairs = run.iter().map(|node| &below.pairs[*node as usize].0);
             let mut run = run.iter();
             Domain::Node.hash_each(pairs, |hash| {

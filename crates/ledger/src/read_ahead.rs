@@ -22,8 +22,6 @@ const RECORDS_AHEAD: usize = 64;
 /// How many payments, or rows, ahead of their use rows are prefetched: by then the
 /// slots that tell of them are there.
 pub(crate) const ROWS_AHEAD: usize = 16;
-/// Payments that something is known of at once.
-const RING: usize = (SLOTS_AHEAD + 1).next_power_of_two();
 const _: () = assert!(ROWS_AHEAD < SLOTS_AHEAD);
 
 /// Where both sides of a payment most often are; each is looked at again, as
@@ -39,7 +37,7 @@ pub(crate) struct Near {
 pub(crate) struct Ahead<'a> {
     records: &'a [PaymentRecord],
     /// Of the payment at an index in `records`, at the remainder of that index.
-    ring: [[Sought; 2]; RING],
+    ring: [[Sought; 2]; SLOTS_AHEAD],
 }
 
 /// One side of a payment, and the row that it most often has.
@@ -54,7 +52,7 @@ struct Sought {
 impl Ledger {
     /// Begins to read ahead for these payments.
     pub(crate) fn read_ahead<'a>(&self, records: &'a [PaymentRecord]) -> Ahead<'a> {
-        let mut ahead = Ahead { records, ring: [[Sought::default(); 2]; RING] };
+        let mut ahead = Ahead { records, ring: [[Sought::default(); 2]; SLOTS_AHEAD] };
         for index in 0..SLOTS_AHEAD {
             self.seek(&mut ahead, index);
         }
@@ -67,9 +65,10 @@ impl Ledger {
     /// Where the sides of the payment at `index`, which is about to be executed,
     /// most often are. Indices ascend by one from 0.
     pub(crate) fn near(&self, ahead: &mut Ahead<'_>, index: usize) -> Near {
+        // Its place is that of the payment whose slots are prefetched now.
+        let [debit, credit] = ahead.ring[index % SLOTS_AHEAD];
         self.seek(ahead, index + SLOTS_AHEAD);
         self.locate(ahead, index + ROWS_AHEAD);
-        let [debit, credit] = &ahead.ring[index % RING];
         Near { debit: debit.row, credit: credit.row }
     }
 
@@ -86,7 +85,7 @@ impl Ledger {
                 (false, _) => self.core.accounts.prefetch_slot(side.hash),
             }
         }
-        ahead.ring[index % RING] = sides;
+        ahead.ring[index % SLOTS_AHEAD] = sides;
     }
 
     /// Prefetches the rows of a payment, if there is one at `index`.
@@ -94,7 +93,7 @@ impl Ledger {
         if index >= ahead.records.len() {
             return;
         }
-        for side in &mut ahead.ring[index % RING] {
+        for side in &mut ahead.ring[index % SLOTS_AHEAD] {
             side.row = match (side.is_hf, &self.side) {
                 (true, Side::User(user)) => user.proxies.prefetch_row(side.hash),
                 (true, Side::Hf(hf)) => hf.merchants.prefetch_row(side.hash),

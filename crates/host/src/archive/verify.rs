@@ -119,8 +119,8 @@ impl ChainRules {
             return Err(ForgedBlock::Body { height, expected, found });
         }
         let block = Block::decode(&stored(served)).map_err(ForgedBlock::Malformed)?;
-        let tree = block.outcomes.tree(&block.body);
-        let (expected, found) = (header.receipts_root, receipts_root(&tree.commitment()));
+        let receipts = block.outcomes.commitment(&block.body);
+        let (expected, found) = (header.receipts_root, receipts_root(&receipts));
         if found != expected {
             return Err(ForgedBlock::Outcomes { height, expected, found });
         }

@@ -35,6 +35,9 @@ pub fn compare(other: &Path, accounts: usize) -> Result<(), Box<dyn Error>> {
         let [Some((load, other)), Some((_, own))] = took else { break };
         ratios.entry(load).or_default().push(own / other);
     }
+    if ratios.is_empty() {
+        return Err("one of the builds executed no block".into());
+    }
     for (load, ratios) in &mut ratios {
         ratios.sort_unstable_by(f64::total_cmp);
         let [low, median, high] = [1, 2, 3].map(|quarter| ratios[ratios.len() * quarter / 4]);
