@@ -208,7 +208,7 @@ impl PaymentRecord {
 impl From<&Payment> for PaymentRecord {
     fn from(payment: &Payment) -> Self {
         Self {
-            id: *payment.id.as_bytes(),
+            id: payment.id.to_be_bytes(),
             debit: payment.debit.get().into(),
             credit: payment.credit.get().into(),
             amount: payment.amount.get().into(),

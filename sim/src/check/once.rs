@@ -62,6 +62,6 @@ impl Once {
 
 /// Whether a block decides an id late, in this way.
 fn is_late(outcomes: &BlockOutcomes, id: PaymentId, code: OutcomeCode) -> bool {
-    let decided = |record: &PaymentRecord| record.id_bytes() == id.as_bytes();
+    let decided = |record: &PaymentRecord| *record.id_bytes() == id.to_be_bytes();
     outcomes.late.iter().any(|(record, receipt)| decided(record) && receipt.code == code)
 }

@@ -107,7 +107,7 @@ fn more(amount: &mut Amount) {
 }
 
 fn other_id(id: PaymentId) -> Option<PaymentId> {
-    let mut bytes = *id.as_bytes();
+    let mut bytes = id.to_be_bytes();
     *bytes.last_mut()? ^= 1;
     PaymentId::from_bytes(bytes).ok()
 }

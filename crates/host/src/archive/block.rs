@@ -105,7 +105,7 @@ impl Block {
 
 fn is_about(subject: &Subject<'_>, id: &PaymentId) -> bool {
     match subject {
-        Subject::Payment(record) => record.id_bytes() == id.as_bytes(),
+        Subject::Payment(record) => *record.id_bytes() == id.to_be_bytes(),
         Subject::Operation(operation) => operation.id == *id,
     }
 }

@@ -81,7 +81,7 @@ impl IdTimes {
         for (subject, _) in block.outcomes.iter(&block.body) {
             match subject {
                 Subject::Payment(record) => times.add(record.id_bytes()),
-                Subject::Operation(operation) => times.add(operation.id.as_bytes()),
+                Subject::Operation(operation) => times.add(&operation.id.to_be_bytes()),
             }
         }
         times
@@ -110,7 +110,7 @@ impl IdTimes {
         let head = ChainId::BYTES_MIN + InstitutionId::BYTES_MIN + PublicKey::BYTES_MIN;
         reader.take(head, "batch")?;
         for _ in 0..reader.count("operations", BATCH_OPERATIONS_MAX, Operation::BYTES_MIN)? {
-            self.add(Operation::decode(reader)?.id.as_bytes());
+            self.add(&Operation::decode(reader)?.id.to_be_bytes());
         }
         let count = reader.count("payments", BATCH_PAYMENTS_MAX, PaymentRecord::BYTES)?;
         for record in PaymentRecord::view_each(reader, count)? {

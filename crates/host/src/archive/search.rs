@@ -41,7 +41,7 @@ pub struct IdWindow {
 pub struct Search<'a> {
     reader: &'a BlockReader,
     id: PaymentId,
-    finder: Finder<'a>,
+    finder: Finder<'static>,
     is_wanted: &'a dyn Fn() -> bool,
 }
 
@@ -55,12 +55,9 @@ struct Hit {
 impl<'a> Search<'a> {
     /// A search for `id`.
     #[must_use]
-    pub fn new(
-        reader: &'a BlockReader,
-        id: &'a PaymentId,
-        is_wanted: &'a dyn Fn() -> bool,
-    ) -> Self {
-        Self { reader, id: *id, finder: Finder::new(id.as_bytes()), is_wanted }
+    pub fn new(reader: &'a BlockReader, id: PaymentId, is_wanted: &'a dyn Fn() -> bool) -> Self {
+        let finder = Finder::new(&id.to_be_bytes()).into_owned();
+        Self { reader, id, finder, is_wanted }
     }
 
     /// The latest outcome of the id in blocks up to `last`, if it has any.
@@ -166,7 +163,7 @@ mod tests {
     const WINDOW: IdWindow = IdWindow { back_ms: 100, ahead_ms: 20 };
 
     fn find(reader: &BlockReader, id: PaymentId, last: u64) -> Result<Option<Position>, ReadError> {
-        Search::new(reader, &id, &|| true).run(WINDOW, BlockHeight::new(last))
+        Search::new(reader, id, &|| true).run(WINDOW, BlockHeight::new(last))
     }
 
     fn position(height: u64, index: u32) -> Option<Position> {
@@ -246,7 +243,7 @@ mod tests {
             reader.put_fetched(&fetched).unwrap();
             true
         };
-        let during = Search::new(&reader, &id, &come).run(WINDOW, BlockHeight::new(20));
+        let during = Search::new(&reader, id, &come).run(WINDOW, BlockHeight::new(20));
         assert!(matches!(during, Err(ReadError::Missing { .. })), "{during:?}");
         assert_eq!(find(&reader, id, 20).unwrap(), position(10, 0));
     }
@@ -266,7 +263,7 @@ mod tests {
         };
         let find = |id: PaymentId| {
             reads.set(0);
-            let search = Search::new(&reader, &id, &counted);
+            let search = Search::new(&reader, id, &counted);
             let found = search.run(WINDOW, BlockHeight::new(20)).unwrap();
             (found, reads.get())
         };
@@ -280,7 +277,7 @@ mod tests {
     fn nobody_searches_for_a_caller_who_has_left() {
         let id = PaymentId::new(TimeMs::new(1_000), [7; 10]);
         let reader = replica_with(&[stored_block(1, 1_000, vec![], vec![])]);
-        let search = Search::new(&reader, &id, &|| false);
+        let search = Search::new(&reader, id, &|| false);
         let result = search.run(WINDOW, BlockHeight::new(1));
         assert!(matches!(result, Err(ReadError::Abandoned)));
     }

@@ -48,7 +48,7 @@ pub async fn locate(
     }
     let reader = chain.reader.clone();
     let search = queries.archive.run(chain, move |wanted| {
-        Search::new(&reader, &id, &|| wanted.is_wanted()).run(window, as_of.height)
+        Search::new(&reader, id, &|| wanted.is_wanted()).run(window, as_of.height)
     });
     Ok((as_of, search.await?))
 }

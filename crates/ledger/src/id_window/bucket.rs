@@ -130,18 +130,20 @@ fn hash_id(id: PackedId) -> u64 {
 
 /// The digest after more entries: one step for those of each block.
 fn digest(mut digest: Hash, entries: impl Iterator<Item = Entry>) -> Hash {
-    let mut entries = entries.peekable();
     let mut bytes = Vec::with_capacity(32 + entries.size_hint().0 * Entry::BYTES_MIN);
-    while let Some(first) = entries.next() {
-        bytes.clear();
-        digest.encode(&mut bytes);
-        first.encode(&mut bytes);
-        // Entries know their block by the position of the outcome.
-        let height = first.position.height();
-        while let Some(entry) = entries.next_if(|entry| entry.position.height() == height) {
-            entry.encode(&mut bytes);
+    // Entries know their block by the position of the outcome.
+    let mut height = None;
+    for entry in entries {
+        let own = Some(entry.position.height());
+        if height != own {
+            if height.is_some() {
+                digest = Domain::IdBucket.hash(&bytes);
+            }
+            bytes.clear();
+            digest.encode(&mut bytes);
+            height = own;
         }
-        digest = Domain::IdBucket.hash(&bytes);
+        entry.encode(&mut bytes);
     }
-    digest
+    if height.is_some() { Domain::IdBucket.hash(&bytes) } else { digest }
 }

@@ -62,7 +62,7 @@ impl Packed {
     /// An id as it is kept here; `None` if its time is outside of the span.
     pub(super) fn pack_id(&self, id: PaymentId) -> Option<PackedId> {
         let offset = id.time().get().checked_sub(self.begin.get())?;
-        let bits = u128::from_be_bytes(*id.as_bytes());
+        let bits = id.get();
         let low = bits & ((1 << LOW_BITS) - 1);
         let high = bits >> 64 & 0xfff;
         let packed = u128::from(offset) << RANDOM_BITS | high << LOW_BITS | low;
@@ -131,10 +131,7 @@ impl Packed {
         let offset = u64::try_from(packed >> RANDOM_BITS).unwrap_or_default();
         let high = packed >> LOW_BITS & 0xfff;
         let low = packed & ((1 << LOW_BITS) - 1);
-        let entropy = (high << 64 | low).to_be_bytes();
-        let mut last = [0; 10];
-        last.copy_from_slice(&entropy[6..]);
-        PaymentId::new(self.begin.plus_ms(offset), last)
+        PaymentId::of_bits(self.begin.plus_ms(offset), high << 64 | low)
     }
 
     fn bytes(&self, row: usize) -> &[u8; ENTRY_BYTES] {

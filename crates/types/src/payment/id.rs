@@ -12,7 +12,7 @@ use crate::id::TimeMs;
 /// A UUIDv7 (RFC 9562, section 5.7): 48 bits of milliseconds, then entropy.
 /// Sorting ids sorts them by time.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PaymentId([u8; 16]);
+pub struct PaymentId(u128);
 
 /// The text or bytes are no UUIDv7.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -25,49 +25,70 @@ const VERSION_BITS: u128 = 0xf << 76;
 const VERSION_7: u128 = 7 << 76;
 const VARIANT_BITS: u128 = 0b11 << 62;
 const VARIANT: u128 = 0b10 << 62;
+const RANDOM_BITS: u128 = !(VERSION_BITS | VARIANT_BITS) & ((1 << TIME_SHIFT) - 1);
 
 impl PaymentId {
     /// Builds an id from a moment and 74 bits of entropy. Of the moment the low
     /// 48 bits are kept: enough until the year 10889.
     #[must_use]
+    #[inline]
     pub fn new(time: TimeMs, entropy: [u8; 10]) -> Self {
-        let mut random = [0; 16];
-        random[6..].copy_from_slice(&entropy);
-        let random = u128::from_be_bytes(random) & !(VERSION_BITS | VARIANT_BITS);
-        let bits = u128::from(time.get()) << TIME_SHIFT | random | VERSION_7 | VARIANT;
-        Self(bits.to_be_bytes())
+        let [a, b, low @ ..] = entropy;
+        let high = u128::from(u16::from_be_bytes([a, b]));
+        Self::of_bits(time, high << 64 | u128::from(u64::from_be_bytes(low)))
+    }
+
+    /// As [`PaymentId::new`] of the low 80 bits of a number, of which those that
+    /// tell version and variant do not matter.
+    #[inline]
+    #[must_use]
+    pub fn of_bits(time: TimeMs, random: u128) -> Self {
+        let random = random & RANDOM_BITS;
+        Self(u128::from(time.get()) << TIME_SHIFT | random | VERSION_7 | VARIANT)
     }
 
     /// Checks version and variant.
     ///
     /// # Errors
     /// [`PaymentIdError`] if the bytes are another kind of UUID.
+    #[inline]
     pub fn from_bytes(bytes: [u8; 16]) -> Result<Self, PaymentIdError> {
-        let version_7 = bytes[6] >> 4 == 7 && bytes[8] >> 6 == 0b10;
-        if version_7 {
-            Ok(Self(bytes))
+        let bits = u128::from_be_bytes(bytes);
+        if bits & (VERSION_BITS | VARIANT_BITS) == VERSION_7 | VARIANT {
+            Ok(Self(bits))
         } else {
-            Err(PaymentIdError(uuid::Uuid::from_bytes(bytes).to_string()))
+            Err(PaymentIdError(uuid::Uuid::from_u128(bits).to_string()))
         }
     }
 
     /// The bytes, most significant first.
     #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; 16] {
-        &self.0
+    pub const fn to_be_bytes(self) -> [u8; 16] {
+        self.0.to_be_bytes()
+    }
+
+    /// The bits as a number.
+    #[must_use]
+    pub const fn get(self) -> u128 {
+        self.0
     }
 
     /// The moment inside the id.
     #[must_use]
     pub const fn time(&self) -> TimeMs {
-        let b = &self.0;
-        TimeMs::new(u64::from_be_bytes([0, 0, b[0], b[1], b[2], b[3], b[4], b[5]]))
+        time_of(self.0)
     }
+}
+
+/// The moment in the bits of an id.
+#[expect(clippy::cast_possible_truncation, reason = "48 bits are left")]
+const fn time_of(bits: u128) -> TimeMs {
+    TimeMs::new((bits >> TIME_SHIFT) as u64)
 }
 
 impl fmt::Display for PaymentId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        uuid::Uuid::from_bytes(self.0).fmt(f)
+        uuid::Uuid::from_u128(self.0).fmt(f)
     }
 }
 
@@ -90,7 +111,7 @@ impl Serialize for PaymentId {
         if serializer.is_human_readable() {
             serializer.collect_str(self)
         } else {
-            self.0.serialize(serializer)
+            self.to_be_bytes().serialize(serializer)
         }
     }
 }
@@ -109,7 +130,7 @@ impl<'de> Deserialize<'de> for PaymentId {
 impl Encode for PaymentId {
     #[inline]
     fn encode(&self, out: &mut Vec<u8>) {
-        self.0.encode(out);
+        self.to_be_bytes().encode(out);
     }
 }
 
@@ -144,8 +165,8 @@ mod tests {
             for time in [0, 1_700_000_000_000, (1 << 48) - 1, (1 << 48) + 7, u64::MAX] {
                 let builder = uuid::Builder::from_unix_timestamp_millis(time, &entropy);
                 let id = PaymentId::new(TimeMs::new(time), entropy);
-                assert_eq!(*id.as_bytes(), builder.into_uuid().into_bytes());
-                assert_eq!(PaymentId::from_bytes(*id.as_bytes()), Ok(id));
+                assert_eq!(id.to_be_bytes(), builder.into_uuid().into_bytes());
+                assert_eq!(PaymentId::from_bytes(id.to_be_bytes()), Ok(id));
             }
         }
     }
