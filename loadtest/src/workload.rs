@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use prefetch_index::prefetch_index;
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
 use tributary_client::{
@@ -100,7 +101,7 @@ impl Workload {
     }
 
     /// The next `count` payments, each with a fresh id. All are drawn before the
-    /// first payer is looked at: memory answers many such questions at once.
+    /// first payer is looked at, which is prefetched meanwhile.
     pub fn next(&mut self, count: usize) -> Vec<PaymentDraft> {
         let drawn: Vec<_> = (0..count).map(|_| self.draw()).collect();
         let ids = new_payment_ids(count).into_iter();
@@ -110,6 +111,7 @@ impl Workload {
     fn draw(&mut self) -> Drawn {
         let share = self.random.random_range(0..100);
         let payer = self.random.random_range(0..self.parties.payers.len());
+        prefetch_index(&self.parties.payers, payer);
         let (kind, other) = if share < self.mix.refund_percent {
             (PaymentKind::Refund, self.merchant())
         } else if share < self.mix.refund_percent + self.mix.cross_chain_percent {

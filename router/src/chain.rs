@@ -13,13 +13,14 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 use tributary_chain::Batch;
 use tributary_transport::{Backoff, PeerLink, RequestError};
-use tributary_types::{ChainId, Position};
+use tributary_types::ChainId;
 use tributary_wire::node::{NodeError, NodeReply, NodeRequest, Submitted};
 use tributary_wire::query::{Answer, AnswerValue, Query};
-use tributary_wire::router::{Outcome, RouterError};
+use tributary_wire::router::RouterError;
 use tributary_wire::{Canonical, decode, encode};
 
 use crate::asking::{Asking, Step};
+use crate::executed::Executed;
 use crate::metric;
 
 /// How long a batch is repeated, in ms: more than an election takes.
@@ -91,18 +92,18 @@ impl Chain {
         self.leader.send_if_modified(|known| std::mem::replace(known, leader) != leader);
     }
 
-    /// Executes a batch: one outcome per operation, then one per payment.
+    /// Executes a batch.
     ///
     /// # Errors
     /// [`RouterError`], never [`RouterError::Malformed`].
-    pub async fn submit(&self, batch: Batch) -> Result<Vec<Outcome>, RouterError> {
+    pub async fn submit(&self, batch: Batch) -> Result<Executed, RouterError> {
         let count = batch.outcome_count();
         let request = Bytes::from(encode(&NodeRequest::Submit(Canonical(batch))));
         let begin = Instant::now();
         let reply = self.ask_leader(&request, BATCH_PATIENCE_MS).await;
         metric::batch(self.id, count, begin.elapsed());
         match reply {
-            Ok(NodeReply::Submitted(submitted)) => self.outcomes(&submitted, count),
+            Ok(NodeReply::Submitted(submitted)) => self.executed(submitted, count),
             Ok(_) => Err(self.nonsense("an answer of another kind")),
             Err(error) => Err(error),
         }
@@ -218,19 +219,12 @@ impl Chain {
         known.ok()?.ok().and_then(|leader| *leader)
     }
 
-    fn outcomes(&self, submitted: &Submitted, count: usize) -> Result<Vec<Outcome>, RouterError> {
-        let Submitted { chain, height, first_index, receipts } = submitted;
-        if *chain != self.id || receipts.len() != count {
+    fn executed(&self, submitted: Submitted, count: usize) -> Result<Executed, RouterError> {
+        if submitted.chain != self.id || submitted.receipts.len() != count {
             return Err(self.nonsense("receipts that do not fit the batch"));
         }
-        let mut outcomes = Vec::with_capacity(count);
-        for (index, receipt) in (*first_index..).zip(receipts) {
-            let Some(position) = Position::new(*height, index) else {
-                return Err(self.nonsense("a position beyond what a chain can hold"));
-            };
-            outcomes.push(Outcome { chain: *chain, position, receipt: *receipt });
-        }
-        Ok(outcomes)
+        let beyond = || self.nonsense("a position beyond what a chain can hold");
+        Executed::new(submitted).ok_or_else(beyond)
     }
 
     /// A node that answers what was not asked is faulty; what it did is not

@@ -141,7 +141,7 @@ impl FrontEndHandler {
         let lane = self.lane(batch.chain)?;
         let count = batch.outcome_count();
         self.admission.take_quota(peer, count)?;
-        let outcomes = lane.forward(batch).await?;
+        let outcomes = lane.forward(batch).await?.all();
         if let Some(version) = outcomes.iter().filter_map(moved_by).max() {
             self.routes.want(version);
         }
@@ -172,7 +172,10 @@ impl FrontEndHandler {
     async fn send(&self, request: &mut Request) {
         for (items, answer) in self.enqueue(request) {
             let stopped = |_| Err(RouterError::OutcomeUnknown("the router is stopping".to_owned()));
-            request.answer(&items, answer.await.unwrap_or_else(stopped));
+            match answer.await.unwrap_or_else(stopped) {
+                Ok(share) => request.answer(&items, share.outcomes()),
+                Err(error) => request.fail(&items, &error),
+            }
         }
     }
 
@@ -188,7 +191,7 @@ impl FrontEndHandler {
             };
             match enqueued {
                 Ok(answer) => under_way.push((cut.items, answer)),
-                Err(error) => request.answer(&cut.items, Err(error)),
+                Err(error) => request.fail(&cut.items, &error),
             }
         }
         under_way

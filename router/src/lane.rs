@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 use tributary_chain::Batch;
-use tributary_wire::router::{Outcome, RouterError};
+use tributary_wire::router::RouterError;
 
 use crate::chain::Chain;
+use crate::executed::Executed;
 use crate::settings::Limits;
 use crate::strand::{OVERLOADED_RETRY_MS, Signer, Strand, StrandTask};
 
@@ -59,13 +60,13 @@ impl Lane {
     /// # Errors
     /// [`RouterError::Overloaded`] at once if there is no room for it; what
     /// [`Chain::submit`] gives.
-    pub async fn forward(&self, batch: Batch) -> Result<Vec<Outcome>, RouterError> {
+    pub async fn forward(&self, batch: Batch) -> Result<Executed, RouterError> {
         let items = u32::try_from(batch.outcome_count()).unwrap_or(u32::MAX);
         let room = self.forward_room.try_acquire_many(items);
         let room =
             room.map_err(|_| RouterError::Overloaded { retry_after_ms: OVERLOADED_RETRY_MS })?;
-        let outcomes = self.chain.submit(batch).await;
+        let executed = self.chain.submit(batch).await;
         drop(room);
-        outcomes
+        executed
     }
 }

@@ -3,7 +3,8 @@
 //!
 //! In reading order: [`settings`] and [`process`] (wiring); then the way of a
 //! request: [`frontend`] → [`admission`] → [`shape`] → [`request`] → [`portion`]
-//! → [`strand`] → [`chain`]; beside it [`leader`], [`routes`] and [`metric`].
+//! → [`strand`] → [`chain`], and back with what was [`executed`]; beside it
+//! [`leader`], [`routes`] and [`metric`].
 //!
 //! What it guarantees:
 //!
@@ -31,6 +32,7 @@ pub mod shape;
 
 pub mod asking;
 pub mod chain;
+pub mod executed;
 pub mod lane;
 pub mod leader;
 pub mod routes;

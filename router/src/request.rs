@@ -74,19 +74,17 @@ impl Request {
         std::mem::take(&mut self.cuts)
     }
 
-    /// Takes a strand's answer to a portion.
-    pub fn answer(&mut self, items: &[usize], answer: Result<Vec<Outcome>, RouterError>) {
-        match answer {
-            Ok(outcomes) => {
-                for (index, outcome) in items.iter().zip(outcomes) {
-                    self.results[*index] = Some(Ok(outcome));
-                }
-            }
-            Err(error) => {
-                for index in items {
-                    self.results[*index] = Some(Err(error.clone()));
-                }
-            }
+    /// Takes the outcomes of a portion with these items.
+    pub fn answer(&mut self, items: &[usize], outcomes: impl IntoIterator<Item = Outcome>) {
+        for (index, outcome) in items.iter().zip(outcomes) {
+            self.results[*index] = Some(Ok(outcome));
+        }
+    }
+
+    /// There are no outcomes of a portion with these items.
+    pub fn fail(&mut self, items: &[usize], error: &RouterError) {
+        for index in items {
+            self.results[*index] = Some(Err(error.clone()));
         }
     }
 
@@ -185,8 +183,8 @@ impl Items {
     ) -> Result<StrandId, RouterError> {
         match self {
             Self::Payments { records, .. } => {
-                let (chain, payment) = place_payment(&records[index], routes)?;
-                Ok(StrandId::of(chain, payment.debit, strands))
+                let (chain, debit) = place_payment(&records[index], routes)?;
+                Ok(StrandId::of(chain, debit, strands))
             }
             Self::Operations { operations, registry_chain } => {
                 let operation = &operations[index];
@@ -380,7 +378,7 @@ mod tests {
                 5 => outcome(1, OutcomeCode::Moved, u128::MAX),
                 _ => outcome(1, OutcomeCode::Moved, 2),
             });
-            request.answer(&cut.items, Ok(codes.collect()));
+            request.answer(&cut.items, codes);
         }
         assert_eq!(request.moved_by(), Some(2));
         // A table by which `near` stays and `far` moves; the issuer's home does not.
@@ -396,7 +394,7 @@ mod tests {
         assert_eq!(items, [(chains[1], &vec![1, 4])]);
         let portion = &cuts[0].1.portion;
         assert_eq!(portion.owner_signatures, [OwnerSignature { payment: 1, signature }]);
-        request.answer(&[1, 4], Err(RouterError::Overloaded { retry_after_ms: 1 }));
+        request.fail(&[1, 4], &RouterError::Overloaded { retry_after_ms: 1 });
         assert_eq!(request.moved_by(), None, "it was cut by the table that the chain goes by");
         let results = request.finish();
         assert_eq!(results[2], Ok(outcome(1, OutcomeCode::Moved, 2)));

@@ -7,7 +7,7 @@
 use tributary_chain::batch::OwnerSignature;
 use tributary_chain::{Action, Operation};
 use tributary_routing::{RouteError, RouteTable, route, route_account};
-use tributary_types::payment::{Payment, RecordError};
+use tributary_types::payment::RecordError;
 use tributary_types::{AccountClass, AccountId, ChainId, PaymentRecord};
 use tributary_wire::router::{REQUEST_OPERATIONS_MAX, REQUEST_PAYMENTS_MAX, RouterError};
 
@@ -44,20 +44,20 @@ pub fn check_operations(operations: &[Operation]) -> Result<(), RouterError> {
     check_count("operations", operations.len(), REQUEST_OPERATIONS_MAX)
 }
 
-/// The chain of a payment, and the payment.
+/// The chain of a payment, and the account that pays.
 ///
 /// # Errors
 /// [`RouterError::Malformed`] names the field and the rule it breaks.
 pub fn place_payment(
     record: &PaymentRecord,
     routes: &RouteTable,
-) -> Result<(ChainId, Payment), RouterError> {
+) -> Result<(ChainId, AccountId), RouterError> {
     let payment = record.parse().map_err(record_error)?;
     let chain = route(&payment, routes).map_err(|error| match error {
         RouteError::DebitControl(account) => control("debit", account),
         RouteError::CreditControl(account) => control("credit", account),
     })?;
-    Ok((chain, payment))
+    Ok((chain, payment.debit))
 }
 
 /// The chain of an operation.

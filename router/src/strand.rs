@@ -18,9 +18,10 @@ use tokio::time::{Instant, timeout_at};
 use tributary_chain::Batch;
 use tributary_chain::batch::{BATCH_OPERATIONS_MAX, BATCH_PAYMENTS_MAX, OwnerSignature};
 use tributary_types::{Hash, InstitutionId, SigningKey};
-use tributary_wire::router::{Outcome, RouterError};
+use tributary_wire::router::RouterError;
 
 use crate::chain::Chain;
+use crate::executed::{Executed, Share};
 use crate::metric;
 use crate::portion::{Portion, item_number};
 
@@ -31,8 +32,8 @@ pub const OVERLOADED_RETRY_MS: u64 = 50;
 /// Longest rest after a batch: one that took very long may have met an election.
 const REST_MAX: Duration = Duration::from_millis(20);
 
-/// One result per item of a portion, or why there is none.
-pub type Answer = Result<Vec<Outcome>, RouterError>;
+/// The outcomes of a portion, or why there are none.
+pub type Answer = Result<Share, RouterError>;
 
 /// Who signs what the strands send.
 #[derive(Debug)]
@@ -228,18 +229,17 @@ impl Gathered {
     }
 }
 
-/// Gives every member its share. Outcomes are those of all operations, then
-/// those of all payments.
-fn distribute(members: Vec<Member>, operations: usize, answer: Answer) {
+/// Gives every member its share of a batch that has so many operations.
+fn distribute(members: Vec<Member>, operations: usize, answer: Result<Executed, RouterError>) {
+    let answer = answer.map(Arc::new);
     let (mut operation, mut payment) = (0, operations);
     for Member { operations, payments, answer: sender, room } in members {
-        let share = answer.as_ref().map_err(Clone::clone).map(|outcomes| {
-            let own_operations = &outcomes[operation..operation + operations];
-            let own_payments = &outcomes[payment..payment + payments];
-            [own_operations, own_payments].concat()
+        let own = (operation..operation + operations, payment..payment + payments);
+        (operation, payment) = (own.0.end, own.1.end);
+        let share = answer.as_ref().map_err(Clone::clone).map(|executed| {
+            let (operations, payments) = own;
+            Share { executed: Arc::clone(executed), operations, payments }
         });
-        operation += operations;
-        payment += payments;
         drop(room);
         // Whoever asked may be gone; the outcome stands in the block.
         drop(sender.send(share));

@@ -105,15 +105,6 @@ impl Batch {
         self.operations.len() + self.payments.len()
     }
 
-    /// About how many bytes the batch takes.
-    #[must_use]
-    pub fn bytes_estimate(&self) -> usize {
-        self.payments.len() * PaymentRecord::BYTES
-            + self.operations.len() * 160
-            + self.owner_signatures.len() * 68
-            + 160
-    }
-
     /// Everything before the bytes of the payments themselves.
     fn encode_before_payments(&self, out: &mut Vec<u8>) {
         self.chain.encode(out);
@@ -130,6 +121,13 @@ impl Encode for Batch {
         PaymentRecord::encode_each(&self.payments, out);
         encode_list(&self.owner_signatures, out);
         self.signature.encode(out);
+    }
+
+    fn bytes_estimate(&self) -> usize {
+        self.payments.len() * PaymentRecord::BYTES
+            + self.operations.len() * 160
+            + self.owner_signatures.len() * 68
+            + 160
     }
 }
 

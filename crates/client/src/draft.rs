@@ -84,6 +84,7 @@ impl PaymentDraft {
 }
 
 impl From<Payment> for PaymentDraft {
+    #[inline]
     fn from(payment: Payment) -> Self {
         Self { payment, owner_signature: None }
     }

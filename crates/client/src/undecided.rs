@@ -75,8 +75,8 @@ enum Item {
         attempts: u32,
         last: Option<String>,
         may_have_executed: bool,
-        /// The refusal of a chain that was behind.
-        behind: Option<Outcome>,
+        /// The refusal of a chain that was behind. Boxed because it is rare.
+        behind: Option<Box<Outcome>>,
     },
     Decided(ItemResult),
 }
@@ -143,7 +143,7 @@ impl Undecided {
     pub(crate) fn finish(self) -> Vec<ItemResult> {
         let finished = self.items.into_iter().map(|item| match item {
             Item::Decided(result) => result,
-            Item::Open { behind: Some(refused), may_have_executed: false, .. } => Ok(refused),
+            Item::Open { behind: Some(refused), may_have_executed: false, .. } => Ok(*refused),
             Item::Open { attempts, last, may_have_executed, .. } => {
                 let last = last.unwrap_or_else(|| "never sent".to_owned());
                 Err(ItemError::Unanswered { attempts, last, may_have_executed })
@@ -161,7 +161,7 @@ impl Undecided {
     fn await_chain(&mut self, index: usize, refused: Outcome) {
         self.leave_open(index, "the chain's time is behind".to_owned(), false);
         if let Item::Open { behind, .. } = &mut self.items[index] {
-            *behind = Some(refused);
+            *behind = Some(Box::new(refused));
         }
     }
 

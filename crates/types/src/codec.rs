@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 pub use self::reader::{DecodeError, Reader};
 
-/// What most values take, so that encoding one allocates once.
+/// What most values take.
 const BYTES_EXPECTED: usize = 256;
 /// Memory that a list is given before its elements are read, for each byte of input:
 /// what the largest of common elements, outcomes and receipts, take.
@@ -33,9 +33,15 @@ pub trait Encode {
         }
     }
 
+    /// About how many canonical bytes there are, seldom fewer than that: whoever
+    /// makes room for them does so once.
+    fn bytes_estimate(&self) -> usize {
+        BYTES_EXPECTED
+    }
+
     /// The canonical bytes alone.
     fn to_bytes(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(BYTES_EXPECTED);
+        let mut out = Vec::with_capacity(self.bytes_estimate());
         self.encode(&mut out);
         out
     }
@@ -166,6 +172,10 @@ impl<T: Encode> Encode for Vec<T> {
     #[inline]
     fn encode(&self, out: &mut Vec<u8>) {
         encode_list(self, out);
+    }
+
+    fn bytes_estimate(&self) -> usize {
+        size_of::<u32>() + size_of_val(self.as_slice())
     }
 }
 

@@ -11,6 +11,7 @@
 //! only. Decoding is bounded by the frame that carries the message.
 
 pub mod canonical;
+mod growing;
 pub mod node;
 mod outcomes;
 pub mod peer;
@@ -22,11 +23,10 @@ pub use canonical::Canonical;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::growing::Growing;
+
 /// Most bytes of one request or reply; transports enforce it per frame.
 pub const MESSAGE_BYTES_MAX: usize = 8 << 20;
-
-/// What most messages fit into: a payment, or an answer to one.
-const MESSAGE_BYTES_USUAL: usize = 256;
 
 /// A message that does not decode.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -36,8 +36,8 @@ pub struct WireError(String);
 /// The bytes of a message.
 #[must_use]
 pub fn encode<T: Serialize>(message: &T) -> Vec<u8> {
-    let bytes = Vec::with_capacity(MESSAGE_BYTES_USUAL);
-    postcard::to_extend(message, bytes).expect("messages have no unserialisable parts")
+    postcard::serialize_with_flavor(message, Growing::new())
+        .expect("messages have no unserialisable parts")
 }
 
 /// Reads a message that fills `bytes`; it may borrow from them.

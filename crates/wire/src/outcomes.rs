@@ -3,6 +3,7 @@
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use tributary_types::codec::{Decode, DecodeError, Encode, Reader, encode_count};
 
 use crate::canonical::Canonical;
 use crate::router::{Outcome, RouterError};
@@ -11,13 +12,41 @@ type Results = Vec<Result<Outcome, RouterError>>;
 
 #[derive(Serialize)]
 struct Sent<'a> {
-    outcomes: Canonical<Vec<Outcome>>,
+    outcomes: Canonical<Outcomes<'a>>,
     errors: Vec<(u32, &'a RouterError)>,
+}
+
+/// The outcomes among so many results; encoded as their list.
+struct Outcomes<'a> {
+    count: usize,
+    results: &'a [Result<Outcome, RouterError>],
+}
+
+impl Encode for Outcomes<'_> {
+    fn encode(&self, out: &mut Vec<u8>) {
+        encode_count(self.count, out);
+        self.results.iter().flatten().for_each(|outcome| outcome.encode(out));
+    }
+
+    fn bytes_estimate(&self) -> usize {
+        size_of::<u32>() + self.count * Outcome::BYTES_MIN
+    }
+}
+
+/// An outcome, read to where it stays.
+struct Arrived(Result<Outcome, RouterError>);
+
+impl Decode for Arrived {
+    const BYTES_MIN: usize = Outcome::BYTES_MIN;
+
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Outcome::decode(reader).map(|outcome| Self(Ok(outcome)))
+    }
 }
 
 #[derive(Deserialize)]
 struct Received {
-    outcomes: Canonical<Vec<Outcome>>,
+    outcomes: Canonical<Vec<Arrived>>,
     /// Ascending by place.
     errors: Vec<(u32, RouterError)>,
 }
@@ -26,18 +55,13 @@ struct Received {
 ///
 /// # Errors
 /// The serializer's.
-pub(crate) fn serialize<S: Serializer>(
-    results: &Results,
+pub(crate) fn serialize<'a, S: Serializer>(
+    results: &'a Results,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
-    let mut outcomes = Vec::with_capacity(results.len());
-    let mut errors = Vec::new();
-    for (place, result) in (0..).zip(results) {
-        match result {
-            Ok(outcome) => outcomes.push(*outcome),
-            Err(error) => errors.push((place, error)),
-        }
-    }
+    let failed = |(place, result): (u32, &'a Result<_, _>)| Some((place, result.as_ref().err()?));
+    let errors: Vec<_> = (0..).zip(results).filter_map(failed).collect();
+    let outcomes = Outcomes { count: results.len() - errors.len(), results };
     Sent { outcomes: Canonical(outcomes), errors }.serialize(serializer)
 }
 
@@ -48,8 +72,11 @@ pub(crate) fn serialize<S: Serializer>(
 pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Results, D::Error> {
     let Received { outcomes: Canonical(outcomes), errors } = Received::deserialize(deserializer)?;
     let count = outcomes.len() + errors.len();
+    let mut outcomes = outcomes.into_iter().map(|Arrived(result)| result);
+    if errors.is_empty() {
+        return Ok(outcomes.collect());
+    }
     let mut results = Vec::with_capacity(count);
-    let mut outcomes = outcomes.into_iter().map(Ok);
     for (place, error) in errors {
         let place = usize::try_from(place).unwrap_or(usize::MAX);
         let between = place.checked_sub(results.len()).filter(|_| place < count);
@@ -92,9 +119,10 @@ mod tests {
 
     #[test]
     fn an_error_beside_every_place_is_refused() {
+        let results = [Ok(outcome(0)), Ok(outcome(1))];
         let reply = |places: &[u32]| {
             let error = RouterError::Refused("no".to_owned());
-            let outcomes = Canonical(vec![outcome(0), outcome(1)]);
+            let outcomes = Canonical(Outcomes { count: 2, results: &results });
             let errors = places.iter().map(|place| (*place, &error)).collect();
             // As the variant of the reply has it.
             let mut bytes = encode(&RouterReply::Outcomes(Vec::new()));

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use tributary_replica::{Effect, PeerMessage};
+use tributary_types::Encode as _;
 
 use super::effects::{OWN_BYTES_MAX, Progress};
 use super::input::{PeerInput, Request};

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use tokio::sync::{Semaphore, oneshot};
 use tributary_chain::Batch;
-use tributary_types::{AccountId, Hash, PublicKey};
+use tributary_types::{AccountId, Encode as _, Hash, PublicKey};
 use tributary_wire::node::{NodeError, Submitted};
 
 use crate::chain::{ChainHandle, OVERLOADED_RETRY_MS};
