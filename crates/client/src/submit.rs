@@ -40,6 +40,11 @@ impl Client {
     /// a receipt, which may be a refusal, or `awaiting_funds` or `in_transit`,
     /// which are not final: ask [`Client::payment`] later.
     ///
+    /// A receipt that is a *replay* is the outcome of what was executed under the id
+    /// before. If somebody else made the draft, an owner with a key for example, ask
+    /// [`Client::payment`] whether that is this draft (see
+    /// [`tributary_types::Receipt::replay`]).
+    ///
     /// A refusal for the id's time (`from_future`), its place (`moved`,
     /// `wrong_chain`), whoever asks (`unknown_key`, `unauthorized`,
     /// `owner_signature_*`) or a full limit leaves the id free: it is the end of

@@ -219,7 +219,9 @@ impl Decode for OutcomeCode {
 pub struct Receipt {
     /// The outcome.
     pub code: OutcomeCode,
-    /// Whether this repeats the outcome of an earlier submission.
+    /// Whether this repeats the outcome of an earlier submission under the same id.
+    /// What was executed stands at the position in `detail`: chains remember 56 bits
+    /// of a content's hash, so whoever made both contents may have made them fit.
     pub replay: bool,
     /// For `insufficient_funds` what was available; for `moved` the version of
     /// the route table; for a replay the [`Position`] of the first outcome;
