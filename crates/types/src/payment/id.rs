@@ -76,14 +76,8 @@ impl PaymentId {
     /// The moment inside the id.
     #[must_use]
     pub const fn time(&self) -> TimeMs {
-        time_of(self.0)
+        TimeMs::new((self.0 >> TIME_SHIFT) as u64)
     }
-}
-
-/// The moment in the bits of an id.
-#[expect(clippy::cast_possible_truncation, reason = "48 bits are left")]
-const fn time_of(bits: u128) -> TimeMs {
-    TimeMs::new((bits >> TIME_SHIFT) as u64)
 }
 
 impl fmt::Display for PaymentId {
