@@ -162,6 +162,10 @@ impl Auditor {
             prove(index).is_some_and(|proof| proof == *other)
         };
         match prove(index) {
+            Some(proof) if proof.receipt.replay => match proof.holds(&self.genesis) {
+                Err(ProofError::Replay { first }) if proof.receipt.first() == Some(first) => Ok(()),
+                other => Err(format!("a replay as a proof: {other:?}")),
+            },
             // A malformed record has no fields to show.
             Some(proof) if proof.write().is_ok() => self.show(&proof, is_true),
             Some(proof) => proof.holds(&self.genesis).map_err(|error| error.to_string()),

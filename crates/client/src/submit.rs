@@ -40,10 +40,8 @@ impl Client {
     /// a receipt, which may be a refusal, or `awaiting_funds` or `in_transit`,
     /// which are not final: ask [`Client::payment`] later.
     ///
-    /// A receipt that is a *replay* is the outcome of what was executed under the id
-    /// before. If somebody else made the draft, an owner with a key for example, ask
-    /// [`Client::payment`] whether that is this draft (see
-    /// [`tributary_types::Receipt::replay`]).
+    /// A receipt that is a *replay* is the outcome of the same payment, submitted
+    /// before; other content under a known id is `id_reused`.
     ///
     /// A refusal for the id's time (`from_future`), its place (`moved`,
     /// `wrong_chain`), whoever asks (`unknown_key`, `unauthorized`,

@@ -216,7 +216,7 @@ impl Ledger {
     ) -> Receipt {
         let vacancy = match self.core.window.look(operation.id, content, block.time) {
             Ok(Known::New(vacancy)) => vacancy,
-            Ok(Known::Replay(first)) => return replay(first.code, first.position),
+            Ok(Known::Replay(first)) => return Receipt::repeating(first.code, first.position),
             Err(refusal) => return refusal.into(),
         };
         let (core, institution) = (&mut self.core, batch.institution);
@@ -241,7 +241,7 @@ impl Ledger {
         let id = ordered.payment.id;
         let vacancy = match self.core.window.look(id, content, block.time) {
             Ok(Known::New(vacancy)) => vacancy,
-            Ok(Known::Replay(first)) => return replay(first.code, first.position),
+            Ok(Known::Replay(first)) => return Receipt::repeating(first.code, first.position),
             Err(refusal) => return refusal.into(),
         };
         let receipt = self.pay(block, ordered).unwrap_or_else(Receipt::from);
@@ -261,11 +261,4 @@ impl Ledger {
             _ => Err(OutcomeCode::WrongChain.into()),
         }
     }
-}
-
-/// The receipt of a resubmission: the first outcome, and where it stands.
-fn replay(code: OutcomeCode, position: Position) -> Receipt {
-    let number = position.height().get() << 24 | u64::from(position.index());
-    let detail = Amount::new(u128::from(number));
-    Receipt { replay: true, ..Receipt::refused(code, detail) }
 }

@@ -17,7 +17,7 @@ use tributary_chain::certificate::DescentError;
 use tributary_chain::merkle::{MerklePath, TreeCommitment};
 use tributary_chain::{Body, Certificate, CertificateError, Header, Operation};
 use tributary_types::payment::Payment;
-use tributary_types::{ChainId, Hash, PaymentRecord, Receipt};
+use tributary_types::{ChainId, Hash, PaymentRecord, Position, Receipt};
 
 use crate::genesis::Genesis;
 use crate::outcome::{BlockOutcomes, Subject, outcome_leaf, receipts_root};
@@ -150,6 +150,13 @@ pub enum ProofError {
         /// Of the tree shown.
         found: Hash,
     },
+    /// The receipt repeats another outcome: a chain compares 56 bits of what it
+    /// repeats, and whoever made both contents can make those fit.
+    #[error("a replay proves nothing of its own: ask for a proof of the outcome at {first:?}")]
+    Replay {
+        /// Where the outcome stands that was executed.
+        first: Position,
+    },
     /// The row or outcome is not at that place of the tree.
     #[error("the path does not lead from the leaf to the root")]
     Path,
@@ -228,11 +235,16 @@ impl OutcomeProof {
         Some(Self { header, descendants, certificate, subject, receipt, tree, path })
     }
 
-    /// Checks everything, from the leaf up to the registered validators.
+    /// Checks everything, from the leaf up to the registered validators. A replay
+    /// is no proof, whoever signed it (see [`Receipt::replay`]).
     ///
     /// # Errors
     /// [`ProofError`] names the first link that does not hold.
     pub fn verify(&self, genesis: &Genesis) -> Result<(), ProofError> {
+        if self.receipt.replay {
+            let first = self.receipt.first().unwrap_or_default();
+            return Err(ProofError::Replay { first });
+        }
         verify_descent(genesis, &self.header, &self.descendants, &self.certificate)?;
         let (expected, found) = (self.header.receipts_root, receipts_root(&self.tree));
         if expected != found {

@@ -171,22 +171,28 @@ impl Replica {
             self.stop(fatality);
             return;
         }
+        // Readers see the block before its callers hear of it.
+        let block = Arc::new(ExecutedBlock { header, body: entry.data.clone(), outcomes });
+        self.emit(Effect::Executed(block.clone()));
         for (request, result) in requests.deliveries.iter().zip(deliveries) {
             self.reply(*request, Reply::Delivered(result));
         }
-        let mut first = 0;
-        for (request, count) in &requests.batches {
-            let receipts = outcomes.receipts.get(first..first + count).unwrap_or_default().to_vec();
-            let first_index = u32::try_from(first).unwrap_or(u32::MAX);
-            let height = header.height;
-            self.reply(*request, Reply::Receipts { height, first_index, receipts });
-            first += count;
-        }
-        let block = ExecutedBlock { header, body: entry.data.clone(), outcomes };
-        self.emit(Effect::Executed(Arc::new(block)));
+        self.reply_with_receipts(requests, &block);
         self.is_unnoted = true;
         self.checkpoints.executed(entry.data.len());
         self.examine_parked(body);
+    }
+
+    /// Tells those who brought the batches of a block what became of them.
+    fn reply_with_receipts(&mut self, requests: &Requests, block: &ExecutedBlock) {
+        let (height, all) = (block.header.height, &block.outcomes.receipts);
+        let mut first = 0;
+        for (request, count) in &requests.batches {
+            let receipts = all.get(first..first + count).unwrap_or_default().to_vec();
+            let first_index = u32::try_from(first).unwrap_or(u32::MAX);
+            self.reply(*request, Reply::Receipts { height, first_index, receipts });
+            first += count;
+        }
     }
 
     /// Notes the block that was executed last, signs it and saves the state if

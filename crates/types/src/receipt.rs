@@ -220,8 +220,10 @@ pub struct Receipt {
     /// The outcome.
     pub code: OutcomeCode,
     /// Whether this repeats the outcome of an earlier submission under the same id.
-    /// What was executed stands at the position in `detail`: chains remember 56 bits
-    /// of a content's hash, so whoever made both contents may have made them fit.
+    /// Chains remember 56 bits of a content's hash, and whoever makes both contents
+    /// can make them fit, so a replay in a block is a pointer and no more: what was
+    /// executed is what stands at [`Receipt::first`]. A node that answers with a
+    /// replay has compared both.
     pub replay: bool,
     /// For `insufficient_funds` what was available; for `moved` the version of
     /// the route table; for a replay the [`Position`] of the first outcome;
@@ -260,6 +262,19 @@ impl Receipt {
             previous_debit: Position::NONE,
             previous_credit: Position::NONE,
         }
+    }
+
+    /// The receipt of a resubmission: the first outcome, and where it stands.
+    #[must_use]
+    pub fn repeating(code: OutcomeCode, first: Position) -> Self {
+        Self { replay: true, ..Self::refused(code, Amount::new(u128::from(first.0))) }
+    }
+
+    /// Where the outcome stands that a replay repeats; `None` if it is no replay.
+    #[must_use]
+    pub fn first(&self) -> Option<Position> {
+        let number = u64::try_from(self.detail.get()).ok()?;
+        self.replay.then_some(Position(number))
     }
 }
 
@@ -300,6 +315,15 @@ mod tests {
         for code in OutcomeCode::ALL {
             assert_eq!(decode_exact::<OutcomeCode>(&code.to_bytes()), Ok(*code));
         }
+    }
+
+    #[test]
+    fn a_replay_names_the_first_outcome_and_nothing_else_does() {
+        let first = Position::new(BlockHeight::new(77), 5).unwrap();
+        let replay = Receipt::repeating(OutcomeCode::Committed, first);
+        assert_eq!(replay.first(), Some(first));
+        assert_eq!(Receipt { replay: false, ..replay }.first(), None);
+        assert_eq!(Receipt { detail: Amount::new(u128::MAX), ..replay }.first(), None);
     }
 
     #[test]

@@ -140,7 +140,7 @@ pub(crate) mod samples {
     use tributary_storage::memory::MemoryDisk;
     use tributary_types::{
         AccountClass, Amount, AssetId, BlockHeight, ChainId, Encode as _, Hash, InstitutionId,
-        OutcomeCode, PaymentKind, PaymentRecord, Reference, SigningKey, Slot, TimeMs,
+        OutcomeCode, PaymentKind, Reference, SigningKey, Slot, TimeMs,
     };
 
     const CHAIN: ChainId = ChainId::new(1);
@@ -191,13 +191,23 @@ pub(crate) mod samples {
         payments: Vec<(PaymentId, OutcomeCode)>,
         late: Vec<(PaymentId, OutcomeCode)>,
     ) -> StoredBlock {
-        let record = |id| PaymentRecord::from(&payment(id));
-        let receipt = |code| Receipt::refused(code, Amount::ZERO);
+        let plain = |(id, code)| (payment(id), Receipt::refused(code, Amount::ZERO));
+        let payments = payments.into_iter().map(plain).collect();
+        stored_block_of(height, time, payments, late.into_iter().map(plain).collect())
+    }
+
+    /// A block with one batch; each payment with its receipt.
+    pub fn stored_block_of(
+        height: u64,
+        time: u64,
+        payments: Vec<(Payment, Receipt)>,
+        late: Vec<(Payment, Receipt)>,
+    ) -> StoredBlock {
         let outcomes = BlockOutcomes {
-            receipts: payments.iter().map(|(_, code)| receipt(*code)).collect(),
-            late: late.iter().map(|(id, code)| (record(*id), receipt(*code))).collect(),
+            receipts: payments.iter().map(|(_, receipt)| *receipt).collect(),
+            late: late.iter().map(|(payment, receipt)| (payment.into(), *receipt)).collect(),
         };
-        let records = payments.iter().map(|(id, _)| record(*id)).collect();
+        let records = payments.iter().map(|(payment, _)| payment.into()).collect();
         let key = SigningKey::from_seed([1; 32]);
         let institution = InstitutionId::new(1);
         let batch = Batch::sign(&Hash::ZERO, CHAIN, institution, &key, vec![], records, vec![]);

@@ -1,5 +1,7 @@
 //! The history of an account, newest first: a list that the receipts link.
 
+use std::sync::Arc;
+
 use thiserror::Error;
 use tributary_chain::certificate::DESCENDANTS_MAX;
 use tributary_ledger::outcome::Subject;
@@ -52,6 +54,15 @@ pub enum ReadError {
     Abandoned,
 }
 
+/// The decoded block at a height.
+///
+/// # Errors
+/// [`ReadError::Missing`] if this replica lacks it; [`ReadError::Storage`].
+pub fn block(reader: &BlockReader, height: BlockHeight) -> Result<Arc<Block>, ReadError> {
+    let chain = reader.chain();
+    reader.block(height)?.ok_or(ReadError::Missing { chain, height })
+}
+
 /// Up to `limit` entries from `newest` on, which is an entry or
 /// [`Position::NONE`].
 ///
@@ -97,8 +108,7 @@ fn entry(
     account: &AccountId,
     position: Position,
 ) -> Result<(HistoryEntry, Position), ReadError> {
-    let (chain, height) = (reader.chain(), position.height());
-    let block = reader.block(height)?.ok_or(ReadError::Missing { chain, height })?;
+    let block = block(reader, position.height())?;
     let not_an_entry = || ReadError::NotAnEntry { position, account: *account };
     let (subject, receipt) = block.outcome(position.index()).ok_or_else(not_an_entry)?;
     let payment = match subject {

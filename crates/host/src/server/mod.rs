@@ -12,6 +12,7 @@ pub mod payment;
 pub mod prove;
 pub mod query;
 pub mod refusals;
+pub mod replays;
 pub mod submit;
 
 use std::collections::BTreeMap;

@@ -7,7 +7,7 @@ use tributary_wire::query::PaymentFound;
 
 use super::query::{Queries, wrong_answer};
 use crate::archive::blocks::BlockReader;
-use crate::archive::history::ReadError;
+use crate::archive::history::{self, ReadError};
 use crate::archive::search::Search;
 use crate::chain::{AsOf, Ask, ChainHandle, Found};
 
@@ -54,8 +54,7 @@ pub async fn locate(
 }
 
 fn read(reader: &BlockReader, position: Position) -> Result<Option<PaymentFound>, ReadError> {
-    let (chain, height) = (reader.chain(), position.height());
-    let block = reader.block(height)?.ok_or(ReadError::Missing { chain, height })?;
+    let block = history::block(reader, position.height())?;
     let found = block.outcome(position.index()).map(|(subject, receipt)| PaymentFound {
         payment: match subject {
             Subject::Payment(record) => record.parse().ok(),

@@ -14,7 +14,7 @@ use super::payment::locate;
 use super::query::{Queries, wrong_answer};
 use crate::archive::blocks::BlockReader;
 use crate::archive::descent::{self, Certified};
-use crate::archive::history::ReadError;
+use crate::archive::history::{self, ReadError};
 use crate::chain::{AsOf, Ask, ChainHandle, Found};
 
 /// How long a proof waits for a certificate.
@@ -84,8 +84,7 @@ fn outcome(
     position: Position,
     certified: Certified,
 ) -> Result<Option<OutcomeProof>, ReadError> {
-    let (chain, height) = (reader.chain(), position.height());
-    let block = reader.block(height)?.ok_or(ReadError::Missing { chain, height })?;
+    let block = history::block(reader, position.height())?;
     let (body, outcomes) = (&block.body, &block.outcomes);
     let Certified { header, descendants, certificate } = certified;
     let index = position.index();

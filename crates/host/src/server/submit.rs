@@ -14,26 +14,31 @@ use tributary_wire::node::{NodeError, Submitted};
 
 use crate::chain::{ChainHandle, OVERLOADED_RETRY_MS};
 use crate::measure;
+use crate::server::archive_reads::ArchiveReads;
+use crate::server::replays;
 use crate::signatures::SignaturePool;
 
 /// Batches of at most so many bytes are verified by whoever brings them, if no
 /// owner has signed: waking another thread and being woken takes longer.
 const VERIFIED_IN_PLACE_BYTES_MAX: usize = 64 << 10;
 
-/// Verifies the signatures of batches.
+/// Verifies the signatures of batches, and what chains call replays.
 #[derive(Debug)]
 pub struct Admission {
     cluster: Hash,
     signatures: Arc<SignaturePool>,
     /// Batches that are verified or executed; each is held in memory.
     permits: Arc<Semaphore>,
+    /// For replays: one at a time for each batch, so it is never full.
+    reads: ArchiveReads,
 }
 
 impl Admission {
     /// At most `batches_max` at once, for all chains.
     #[must_use]
     pub fn new(cluster: Hash, signatures: Arc<SignaturePool>, batches_max: usize) -> Self {
-        Self { cluster, signatures, permits: Arc::new(Semaphore::new(batches_max)) }
+        let permits = Arc::new(Semaphore::new(batches_max));
+        Self { cluster, signatures, permits, reads: ArchiveReads::new(batches_max) }
     }
 
     /// Verifies and executes a batch.
@@ -50,7 +55,8 @@ impl Admission {
         let debited = debited_accounts(&batch);
         let owners = if debited.is_empty() { Vec::new() } else { chain.owners(debited).await? };
         let batch = self.verify(batch, owners).await?;
-        chain.submit(batch, received).await
+        let submitted = chain.submit(batch, received).await?;
+        replays::compare(&self.reads, chain, submitted).await
     }
 
     /// Gives the batch back if it is its institution's.

@@ -13,8 +13,8 @@ use tributary_chain::certificate::Vote;
 use tributary_chain::operation::{AssetEntry, FloatPolicy, InstitutionEntry};
 use tributary_chain::{Action, Batch, Body, Certificate, ClockReport, Delivery, Header, Operation};
 use tributary_ledger::{
-    BooksSummary, ChainKind, ChainSpec, Executed, Genesis, Ledger, Page, PageKey, Parameters,
-    check_books,
+    BooksSummary, ChainKind, ChainSpec, Executed, Genesis, Ledger, OutcomeProof, Page, PageKey,
+    Parameters, check_books,
 };
 use tributary_routing::RouteTable;
 use tributary_types::codec::decode_exact;
@@ -108,6 +108,15 @@ pub fn certify(genesis: &Genesis, header: &Header) -> Certificate {
     let hash = header.hash(&genesis.hash());
     let vote = |index| Vote::sign(index, &validator_key(header.chain, index), &hash);
     Certificate { votes: (0..VALIDATORS - 1).map(vote).collect() }
+}
+
+/// The proof of one outcome of the chain's last block.
+pub fn outcome_proof(world: &World, chain: ChainId, index: u32) -> Option<OutcomeProof> {
+    let body = decode_exact(world.bodies[&chain].last().unwrap()).unwrap();
+    let executed = &world.last[&chain];
+    let certificate = certify(&world.genesis, &executed.header);
+    let header = executed.header.clone();
+    OutcomeProof::from_block(header, Vec::new(), certificate, &body, &executed.outcomes, index)
 }
 
 pub fn amount(minor: u128) -> Amount {

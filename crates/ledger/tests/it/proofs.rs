@@ -10,7 +10,7 @@ use tributary_routing::RouteTable;
 use tributary_types::codec::decode_exact;
 use tributary_types::{AccountId, ChainId, Hash, OutcomeCode, PaymentKind};
 
-use crate::harness::{HF, ONE, TWO, World, amount, certify, float, genesis};
+use crate::harness::{HF, ONE, TWO, World, amount, certify, float, genesis, outcome_proof};
 
 fn state_proof(world: &World, chain: ChainId, parts: StateProofParts) -> StateProof {
     let header = world.ledger(chain).header().clone();
@@ -30,15 +30,6 @@ fn state_proofs() -> (World, Vec<StateProof>) {
     let proofs = [(ONE, account), (ONE, proxy), (HF, merchant)]
         .map(|(chain, parts)| state_proof(&world, chain, parts));
     (world, proofs.into())
-}
-
-/// The proof of one outcome of the chain's last block.
-fn outcome_proof(world: &World, chain: ChainId, index: u32) -> Option<OutcomeProof> {
-    let body = decode_exact(world.bodies[&chain].last().unwrap()).unwrap();
-    let executed = &world.last[&chain];
-    let certificate = certify(&world.genesis, &executed.header);
-    let header = executed.header.clone();
-    OutcomeProof::from_block(header, Vec::new(), certificate, &body, &executed.outcomes, index)
 }
 
 /// Every byte, in two ways: another bit, and another case of a letter.
