@@ -10,6 +10,7 @@ use crate::channels::Channels;
 use crate::genesis::{Genesis, GenesisError};
 use crate::hashed::Hashed;
 use crate::id_window::IdWindow;
+use crate::index_key::IndexKey;
 use crate::refusal::Refusal;
 use crate::registry::Registry;
 use crate::rules::Rules;
@@ -18,6 +19,7 @@ use crate::table::Table;
 /// The part of a state that execution on any chain reads and writes.
 #[derive(Debug, Clone)]
 pub(crate) struct Core {
+    pub(crate) index_key: IndexKey,
     pub(crate) rules: Rules,
     pub(crate) registry: Hashed<Registry>,
     pub(crate) accounts: Table<Account>,
@@ -27,8 +29,12 @@ pub(crate) struct Core {
 
 impl Core {
     /// The state at height 0.
-    pub(crate) fn genesis(genesis: &Genesis, chain: ChainId) -> Result<Self, GenesisError> {
-        let mut core = Self::without_accounts(genesis, chain)?;
+    pub(crate) fn genesis(
+        genesis: &Genesis,
+        chain: ChainId,
+        index_key: IndexKey,
+    ) -> Result<Self, GenesisError> {
+        let mut core = Self::without_accounts(genesis, chain, index_key)?;
         for asset in &genesis.assets {
             core.open_accounts_of_asset(asset.id);
         }
@@ -39,6 +45,7 @@ impl Core {
     pub(crate) fn without_accounts(
         genesis: &Genesis,
         chain: ChainId,
+        index_key: IndexKey,
     ) -> Result<Self, GenesisError> {
         let rules = Rules::of(genesis, chain)?;
         let peers = genesis.chains.iter().filter(|peer| peer.id != chain);
@@ -46,9 +53,10 @@ impl Core {
             genesis.validator_set(peer.id).map(|validators| (peer.id, Inbox::new(validators)))
         });
         Ok(Self {
-            window: IdWindow::new(&rules.parameters),
+            index_key,
+            window: IdWindow::new(&rules.parameters, index_key),
             registry: Hashed::new(Registry::of(&genesis.assets, &genesis.institutions)?),
-            accounts: Table::default(),
+            accounts: Table::new(index_key),
             channels: Channels::new(chain, inboxes),
             rules,
         })

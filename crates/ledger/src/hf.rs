@@ -13,10 +13,10 @@ use std::collections::BTreeMap;
 use tributary_types::codec::{Decode, DecodeError, Encode, Reader, decode_list, encode_list};
 use tributary_types::{ChainId, Hash, canonical};
 
+use crate::core::Core;
 use crate::hashed::Hashed;
 use crate::limits::CHAINS_MAX;
 use crate::merchant::Merchant;
-use crate::rules::Rules;
 use crate::table::Table;
 
 /// What only the HF chain has.
@@ -42,9 +42,12 @@ canonical!(LastStatement { epoch: u64, statement: Hash });
 
 impl HfChain {
     /// The state at height 0.
-    pub(crate) fn genesis(rules: &Rules) -> Self {
-        let chains = rules.user_chains.iter().map(|chain| (*chain, LastStatement::default()));
-        Self { merchants: Table::default(), settled: Hashed::new(Settled(chains.collect())) }
+    pub(crate) fn genesis(core: &Core) -> Self {
+        let chains = core.rules.user_chains.iter().map(|chain| (*chain, LastStatement::default()));
+        Self {
+            merchants: Table::new(core.index_key),
+            settled: Hashed::new(Settled(chains.collect())),
+        }
     }
 }
 

@@ -25,6 +25,7 @@ use self::entry::Entry;
 use self::packed::SPAN_MS_MAX;
 use crate::genesis::Parameters;
 use crate::index::Vacancy;
+use crate::index_key::IndexKey;
 use crate::refusal::Refusal;
 use crate::view::Remembered;
 
@@ -41,6 +42,7 @@ const FITS: &str =
 /// Recent ids with their outcomes.
 #[derive(Debug, Clone)]
 pub(crate) struct IdWindow {
+    index_key: IndexKey,
     back_ms: u64,
     ahead_ms: u64,
     bucket_ms: u64,
@@ -64,11 +66,12 @@ pub(crate) enum Known {
 }
 
 impl IdWindow {
-    pub(crate) fn new(parameters: &Parameters) -> Self {
+    pub(crate) fn new(parameters: &Parameters, index_key: IndexKey) -> Self {
         let (back_ms, ahead_ms) = (parameters.id_window_back_ms, parameters.id_window_ahead_ms);
         let bucket_ms = back_ms.saturating_add(ahead_ms) / BUCKETS + 1;
         let bucket_ms = bucket_ms.clamp(BUCKET_MS_MIN, SPAN_MS_MAX);
         let mut window = Self {
+            index_key,
             back_ms,
             ahead_ms,
             bucket_ms,
@@ -194,7 +197,8 @@ impl IdWindow {
             // As many ids as in the span of time before, and some more.
             let before = self.buckets.range(..number).next_back();
             let expected = before.map_or(0, |(_, bucket)| bucket.ids() + bucket.ids() / 8);
-            self.buckets.insert(number, Bucket::new(self.begin_of(number), expected));
+            let bucket = Bucket::new(self.begin_of(number), expected, self.index_key);
+            self.buckets.insert(number, bucket);
         }
     }
 

@@ -21,6 +21,7 @@ use tributary_types::{
 use crate::core::Core;
 use crate::genesis::{ChainKind, Genesis, GenesisError, Parameters};
 use crate::hf::HfChain;
+use crate::index_key::IndexKey;
 use crate::outcome::{BlockOutcomes, receipts_root};
 use crate::registry::Registry;
 use crate::roots::StateParts;
@@ -114,10 +115,22 @@ impl Ledger {
     /// # Errors
     /// [`GenesisError`], also if the genesis does not know the chain.
     pub fn genesis(genesis: &Genesis, chain: ChainId) -> Result<Self, GenesisError> {
-        let core = Core::genesis(genesis, chain)?;
+        Self::genesis_keyed(genesis, chain, IndexKey::KNOWN)
+    }
+
+    /// As [`Ledger::genesis`], for a replica that serves.
+    ///
+    /// # Errors
+    /// [`GenesisError`].
+    pub fn genesis_keyed(
+        genesis: &Genesis,
+        chain: ChainId,
+        index_key: IndexKey,
+    ) -> Result<Self, GenesisError> {
+        let core = Core::genesis(genesis, chain, index_key)?;
         let side = match core.rules.kind {
             ChainKind::User => Side::User(Box::new(UserChain::genesis(&core, genesis.created))),
-            ChainKind::Hf => Side::Hf(Box::new(HfChain::genesis(&core.rules))),
+            ChainKind::Hf => Side::Hf(Box::new(HfChain::genesis(&core))),
         };
         let header = Header {
             chain,

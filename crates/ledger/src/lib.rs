@@ -35,6 +35,7 @@ mod rules;
 
 mod hashed;
 mod index;
+mod index_key;
 mod leaves;
 pub mod limits;
 mod marks;
@@ -55,6 +56,7 @@ pub mod validate;
 pub use balance::Balance;
 pub use books::{BooksError, BooksReport, BooksSummary, check_books};
 pub use genesis::{ChainKind, ChainSpec, Genesis, GenesisError, Parameters};
+pub use index_key::IndexKey;
 pub use ledger::{Admission, AdmissionError, Executed, Ledger};
 pub use outcome::BlockOutcomes;
 pub use outgoing::Outgoing;

@@ -12,7 +12,7 @@
 use prefetch_index::prefetch_index;
 use tributary_types::{AccountClass, PaymentRecord};
 
-use crate::index::hash_u128;
+use crate::index_key::IndexKey;
 use crate::ledger::{Ledger, Side};
 
 /// How many payments ahead index slots are prefetched.
@@ -77,7 +77,7 @@ impl Ledger {
         let Some(record) = ahead.records.get(index) else { return };
         prefetch_index(ahead.records, index + RECORDS_AHEAD);
         self.core.window.prefetch(record.id_bytes());
-        let sides = record.account_numbers().map(Sought::of);
+        let sides = record.account_numbers().map(|number| Sought::of(number, self.core.index_key));
         for side in &sides {
             match (side.is_hf, &self.side) {
                 (true, Side::User(user)) => user.proxies.prefetch_slot(side.hash),
@@ -105,8 +105,8 @@ impl Ledger {
 
 impl Sought {
     /// A side by the number of its account, which need not be one.
-    fn of(number: u128) -> Self {
+    fn of(number: u128, key: IndexKey) -> Self {
         let is_hf = number.to_be_bytes()[0] == AccountClass::Hf as u8;
-        Self { hash: hash_u128(number), is_hf, row: None }
+        Self { hash: key.hash(number), is_hf, row: None }
     }
 }

@@ -12,6 +12,7 @@ use crate::core::Core;
 use crate::genesis::{ChainKind, Genesis, GenesisError};
 use crate::hashed::Hashed;
 use crate::hf::{HfChain, Settled};
+use crate::index_key::IndexKey;
 use crate::ledger::{Ledger, Side};
 use crate::page::{Page, PageKey, section};
 use crate::proxy::Proxy;
@@ -82,6 +83,20 @@ impl Ledger {
         header: Header,
         pages: &[Page],
     ) -> Result<Self, RestoreError> {
+        Self::restore_keyed(genesis, chain, header, pages, IndexKey::KNOWN)
+    }
+
+    /// As [`Ledger::restore`], for a replica that serves.
+    ///
+    /// # Errors
+    /// [`RestoreError`].
+    pub fn restore_keyed(
+        genesis: &Genesis,
+        chain: ChainId,
+        header: Header,
+        pages: &[Page],
+        index_key: IndexKey,
+    ) -> Result<Self, RestoreError> {
         let (expected, found) = (chain, header.chain);
         if expected != found {
             return Err(RestoreError::WrongChain { expected, found });
@@ -90,7 +105,7 @@ impl Ledger {
         if Position::new(height, 0).is_none() {
             return Err(RestoreError::Height(height));
         }
-        let mut core = Core::without_accounts(genesis, chain)?;
+        let mut core = Core::without_accounts(genesis, chain, index_key)?;
         let page_error = |(key, reason)| RestoreError::Page { key, height, reason };
         let mut sections = sort(pages).map_err(page_error)?;
         let side = restore(&mut core, &mut sections, &header).map_err(page_error)?;
@@ -133,7 +148,8 @@ fn sort(pages: &[Page]) -> Result<Sections<'_>, Wrong> {
 
 /// Takes everything out of the sections that this kind of chain has.
 fn restore(core: &mut Core, sections: &mut Sections<'_>, header: &Header) -> Result<Side, Wrong> {
-    core.accounts = restore_table(section::ACCOUNTS, sections)?;
+    let key = core.index_key;
+    core.accounts = restore_table(section::ACCOUNTS, sections, key)?;
     let channels = take(sections, section::CHANNELS);
     let (found, expected) = (channels.len(), core.channels.page_count() as usize);
     if found != expected {
@@ -154,7 +170,7 @@ fn restore(core: &mut Core, sections: &mut Sections<'_>, header: &Header) -> Res
             let settlement: Settlement = restore_small(core, sections)?;
             let mut user = UserChain::genesis(core, header.time);
             user.settlement = Hashed::new(settlement);
-            user.proxies = restore_table(section::PROXIES, sections)?;
+            user.proxies = restore_table(section::PROXIES, sections, key)?;
             restore_waiting(&mut user, sections)?;
             restore_transfers(&mut user, sections)?;
             user.derive_lists();
@@ -162,7 +178,7 @@ fn restore(core: &mut Core, sections: &mut Sections<'_>, header: &Header) -> Res
         }
         ChainKind::Hf => {
             let settled: Settled = restore_small(core, sections)?;
-            let merchants = restore_table(section::MERCHANTS, sections)?;
+            let merchants = restore_table(section::MERCHANTS, sections, key)?;
             Ok(Side::Hf(Box::new(HfChain { merchants, settled: Hashed::new(settled) })))
         }
     }
@@ -181,7 +197,11 @@ fn restore_small<T: Decode>(core: &mut Core, sections: &mut Sections<'_>) -> Res
 }
 
 /// Rows of consecutive pages, each full but the last.
-fn restore_table<R: Row>(section: u8, sections: &mut Sections<'_>) -> Result<Table<R>, Wrong> {
+fn restore_table<R: Row>(
+    section: u8,
+    sections: &mut Sections<'_>,
+    index_key: IndexKey,
+) -> Result<Table<R>, Wrong> {
     let rows_per_page = R::ROWS_PER_PAGE as usize;
     let mut rows: Vec<R> = Vec::new();
     for (number, bytes) in take(sections, section) {
@@ -195,7 +215,7 @@ fn restore_table<R: Row>(section: u8, sections: &mut Sections<'_>) -> Result<Tab
         rows.append(&mut decoded.map_err(|error| (key, error.to_string()))?);
     }
     let repeated = (PageKey { section, number: 0 }, "a row is there twice".to_owned());
-    Table::of(rows).ok_or(repeated)
+    Table::of(rows, index_key).ok_or(repeated)
 }
 
 /// Queues of waiting refunds: exactly those that proxies commit to.

@@ -8,7 +8,8 @@ use tributary_chain::merkle::{DenseTree, MerklePath, TreeCommitment};
 use tributary_types::codec::encode_list;
 use tributary_types::{AccountId, Hash};
 
-use crate::index::{Index, hash_u128};
+use crate::index::Index;
+use crate::index_key::IndexKey;
 use crate::leaves::Leaves;
 use crate::limits::ROWS_MAX;
 use crate::marks::Marks;
@@ -27,39 +28,43 @@ pub(crate) struct Table<R> {
     dirty_pages: Marks,
 }
 
-impl<R> Default for Table<R> {
-    fn default() -> Self {
+impl<R: Row> Table<R> {
+    /// An empty table, whose index hashes with `key`.
+    pub(crate) fn new(key: IndexKey) -> Self {
         Self {
             rows: Vec::new(),
-            index: Index::default(),
+            index: Index::with_capacity(0, key),
             tree: DenseTree::default(),
             touched: Marks::default(),
             dirty_pages: Marks::default(),
         }
     }
-}
 
-impl<R: Row> Table<R> {
     /// A table of these rows, committed; `None` if an id is there twice.
-    pub(crate) fn of(rows: Vec<R>) -> Option<Self> {
+    pub(crate) fn of(rows: Vec<R>, key: IndexKey) -> Option<Self> {
         let mut leaves = Leaves::new(R::DOMAIN, rows.len());
         rows.iter().for_each(|row| leaves.push(|out| row.encode(out)));
-        let mut index = Index::with_capacity(rows.len());
+        let mut index = Index::with_capacity(rows.len(), key);
         for (number, row) in rows.iter().enumerate() {
             let (id, number) = (row.id(), u32::try_from(number).ok()?);
-            let hash = hash_u128(id.get());
+            let hash = key.hash(id.get());
             if index.find(hash, |other| rows[other as usize].id() == id).is_some() {
                 return None;
             }
-            index.insert(hash, number, |other| hash_u128(rows[other as usize].id().get()));
+            index.insert(hash, number, |other| key.hash(rows[other as usize].id().get()));
         }
         let tree = DenseTree::from_leaves(leaves.finish());
         Some(Self { rows, index, tree, touched: Marks::default(), dirty_pages: Marks::default() })
     }
 
+    /// What its index hashes with.
+    pub(crate) const fn key(&self) -> IndexKey {
+        self.index.key()
+    }
+
     /// The number of the row with this id.
     pub(crate) fn find(&self, id: AccountId) -> Option<u32> {
-        self.index.find(hash_u128(id.get()), |row| self.rows[row as usize].id() == id)
+        self.index.find(self.key().hash(id.get()), |row| self.rows[row as usize].id() == id)
     }
 
     /// The number of the row with this id, which is most often `near`.
@@ -84,7 +89,8 @@ impl<R: Row> Table<R> {
     /// Reads ahead what lookups of these ids will read; tells where each most
     /// often is, for [`Table::find_near`].
     pub(crate) fn near(&self, ids: impl Iterator<Item = AccountId>) -> Vec<Option<u32>> {
-        let hashes: Vec<u64> = ids.map(|id| hash_u128(id.get())).collect();
+        let key = self.key();
+        let hashes: Vec<u64> = ids.map(|id| key.hash(id.get())).collect();
         hashes.iter().for_each(|hash| self.prefetch_slot(*hash));
         let near: Vec<_> = hashes.into_iter().map(|hash| self.prefetch_row(hash)).collect();
         near.iter().flatten().for_each(|number| self.row(*number).prefetch_further());
@@ -123,10 +129,11 @@ impl<R: Row> Table<R> {
     /// and [`Table::has_room`].
     pub(crate) fn insert(&mut self, row: R) -> u32 {
         let number = u32::try_from(self.rows.len()).expect("tables are bounded by ROWS_MAX");
-        let hash = hash_u128(row.id().get());
+        let key = self.key();
+        let hash = key.hash(row.id().get());
         self.rows.push(row);
         let rows = &self.rows;
-        self.index.insert(hash, number, |other| hash_u128(rows[other as usize].id().get()));
+        self.index.insert(hash, number, |other| key.hash(rows[other as usize].id().get()));
         self.tree.push(Hash::ZERO);
         self.touched.mark(number);
         number

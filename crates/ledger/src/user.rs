@@ -51,7 +51,7 @@ impl UserChain {
     /// The state at height 0.
     pub(crate) fn genesis(core: &Core, created: tributary_types::TimeMs) -> Self {
         Self {
-            proxies: Table::default(),
+            proxies: Table::new(core.index_key),
             waiting: BTreeMap::new(),
             unsettled: Vec::new(),
             asking: BTreeSet::new(),

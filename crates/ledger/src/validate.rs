@@ -168,7 +168,7 @@ fn validate_proxy(proxy: &Proxy) -> Result<(), Violation> {
 }
 
 fn is_rebuilt<R: crate::row::Row + Clone>(table: &Table<R>) -> bool {
-    let rebuilt = Table::of(table.rows().to_vec());
+    let rebuilt = Table::of(table.rows().to_vec(), table.key());
     rebuilt.is_some_and(|rebuilt| rebuilt.commitment() == table.commitment())
 }
 

@@ -14,7 +14,7 @@ use std::ops::RangeInclusive;
 
 use raft::eraftpb::{Entry, EntryType};
 use tributary_chain::Header;
-use tributary_ledger::{Genesis, Ledger};
+use tributary_ledger::{Genesis, IndexKey, Ledger};
 use tributary_types::{BlockHeight, ChainId, Hash};
 
 use crate::config::StartError;
@@ -41,12 +41,13 @@ pub(crate) fn recover_ledger(
     genesis: &Genesis,
     chain: ChainId,
     checkpoint: Option<Checkpoint>,
+    index_key: IndexKey,
 ) -> Result<Ledger, StartError> {
     let Some(checkpoint) = checkpoint else {
-        return Ok(Ledger::genesis(genesis, chain)?);
+        return Ok(Ledger::genesis_keyed(genesis, chain, index_key)?);
     };
     let height = checkpoint.header.height;
-    Ledger::restore(genesis, chain, checkpoint.header, &checkpoint.pages)
+    Ledger::restore_keyed(genesis, chain, checkpoint.header, &checkpoint.pages, index_key)
         .map_err(|error| StartError::Checkpoint { height, error })
 }
 

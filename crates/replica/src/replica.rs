@@ -35,7 +35,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use tributary_ledger::{Genesis, Ledger};
+use tributary_ledger::{Genesis, IndexKey, Ledger};
 use tributary_types::{BlockHeight, Hash, TimeMs};
 
 use crate::checkpoints::{Checkpoints, turn};
@@ -109,7 +109,8 @@ impl Replica {
             LogPosition { index: checkpoint.index, term: checkpoint.term }
         });
         let saved = restored.checkpoint.as_ref().map(|checkpoint| checkpoint.index);
-        let ledger = recover_ledger(genesis, config.chain, restored.checkpoint)?;
+        let index_key = IndexKey::of_validator(&config.key);
+        let ledger = recover_ledger(genesis, config.chain, restored.checkpoint, index_key)?;
         let validators = ledger.validator_set().keys().len();
         config.check_identity(ledger.validator_set())?;
         let recovered = recover_log(config.chain, validators, executed, restored.log)?;

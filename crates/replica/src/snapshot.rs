@@ -7,7 +7,7 @@
 
 use raft::eraftpb::Message;
 use tributary_chain::{Certificate, Header};
-use tributary_ledger::{Ledger, Page};
+use tributary_ledger::{IndexKey, Ledger, Page};
 
 use crate::effect::{Effect, Fatality, PeerError};
 use crate::log::LogPosition;
@@ -65,8 +65,10 @@ impl Replica {
             let position = LogPosition { index: metadata.index, term: metadata.term };
             self.check_header(&header, certificate.as_ref())?;
             let height = header.height;
-            let ledger = Ledger::restore(&self.genesis, self.config.chain, header.clone(), &pages)
-                .map_err(|error| PeerError::Snapshot { height, reason: error.to_string() })?;
+            let (chain, key) = (self.config.chain, IndexKey::of_validator(&self.config.key));
+            let ledger =
+                Ledger::restore_keyed(&self.genesis, chain, header.clone(), &pages, key)
+                    .map_err(|error| PeerError::Snapshot { height, reason: error.to_string() })?;
             self.offered = Some(Offered { position, header, certificate, ledger, pages });
         }
         let result = self.engine.step(raft).map_err(PeerError::Raft);

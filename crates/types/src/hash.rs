@@ -180,6 +180,8 @@ domains! {
     AccountName = "tributary 2026 account name v1",
     /// Fingerprint of a payment or operation in the id window.
     Content = "tributary 2026 content fingerprint v1",
+    /// What a validator's indexes hash with.
+    IndexKey = "tributary 2026 index key v1",
     /// The route table.
     Routes = "tributary 2026 route table v1",
     /// A page of a checkpoint.

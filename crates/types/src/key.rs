@@ -11,7 +11,7 @@ use ed25519_zebra as zebra;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::codec::{Decode, DecodeError, Encode, Reader};
-use crate::hash::{Hash, HexError, parse_hex};
+use crate::hash::{Domain, Hash, HexError, parse_hex};
 
 /// An Ed25519 public key, as 32 bytes. Whether it is a valid point shows when
 /// a signature is verified.
@@ -138,6 +138,13 @@ impl SigningKey {
         PublicKey(zebra::VerificationKey::from(&self.0).into())
     }
 
+    /// Another secret of whoever holds this key, one for each domain: BLAKE3's
+    /// `derive_key` of the seed, which says nothing of either.
+    #[must_use]
+    pub fn derive(&self, domain: Domain) -> Hash {
+        domain.hash(self.0.as_ref())
+    }
+
     /// Signs a domain-tagged hash.
     #[must_use]
     pub fn sign(&self, message: &Hash) -> Signature {
@@ -154,7 +161,6 @@ impl fmt::Debug for SigningKey {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hash::Domain;
 
     #[test]
     fn a_signature_holds_for_its_key_and_message_only() {

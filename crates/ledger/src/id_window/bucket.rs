@@ -6,7 +6,8 @@ use tributary_types::{Domain, Hash, PaymentId, TimeMs};
 
 use super::entry::Entry;
 use super::packed::{Packed, PackedId};
-use crate::index::{Index, Vacancy, hash_u128};
+use crate::index::{Index, Vacancy};
+use crate::index_key::IndexKey;
 
 /// Ids of one span of time.
 #[derive(Debug, Clone)]
@@ -24,10 +25,10 @@ pub(super) struct Bucket {
 impl Bucket {
     /// An empty bucket whose span begins at `begin`, with an index for as many
     /// ids as are expected.
-    pub(super) fn new(begin: TimeMs, expected: usize) -> Self {
+    pub(super) fn new(begin: TimeMs, expected: usize, key: IndexKey) -> Self {
         Self {
             entries: Packed::new(begin),
-            index: Index::with_capacity(expected),
+            index: Index::with_capacity(expected, key),
             digest: Hash::ZERO,
             digested: 0,
             unsaved_from: 0,
@@ -49,14 +50,14 @@ impl Bucket {
     /// one; `None` for one that does not fit.
     pub(super) fn search(&self, id: PaymentId) -> Result<Entry, Option<Vacancy>> {
         let id = self.entries.pack_id(id).ok_or(None)?;
-        let row = self.index.search(hash_id(id), |row| self.entries.id(row as usize) == id)?;
+        let row = self.index.search(self.hash(id), |row| self.entries.id(row as usize) == id)?;
         Ok(self.entries.get(row as usize))
     }
 
     /// Prefetches where the search for an id begins.
     pub(super) fn prefetch(&self, id: PaymentId) {
         if let Some(id) = self.entries.pack_id(id) {
-            self.index.prefetch(hash_id(id));
+            self.index.prefetch(self.hash(id));
         }
     }
 
@@ -65,11 +66,11 @@ impl Bucket {
     pub(super) fn push_new(&mut self, entry: &Entry, vacancy: Option<Vacancy>) -> Option<()> {
         let (id, row) = (self.entries.pack_id(entry.id)?, self.next_row());
         self.entries.push(id, entry)?;
-        let entries = &self.entries;
-        let hash_of = |row| hash_id(entries.id(row as usize));
+        let (entries, key) = (&self.entries, self.index.key());
+        let hash_of = |row| key.hash(entries.id(row as usize).bits());
         match vacancy {
             Some(vacancy) => self.index.fill(vacancy, row, hash_of),
-            None => self.index.insert(hash_id(id), row, hash_of),
+            None => self.index.insert(key.hash(id.bits()), row, hash_of),
         }
         Some(())
     }
@@ -80,8 +81,9 @@ impl Bucket {
         let (id, row) = (self.entries.pack_id(entry.id)?, self.next_row());
         let Some(old) = self.row_of(id) else { return self.push_new(entry, None) };
         self.entries.push(id, entry)?;
-        let entries = &self.entries;
-        self.index.replace(hash_id(id), old, row, |row| hash_id(entries.id(row as usize)));
+        let (entries, key) = (&self.entries, self.index.key());
+        let hash_of = |row| key.hash(entries.id(row as usize).bits());
+        self.index.replace(key.hash(id.bits()), old, row, hash_of);
         Some(())
     }
 
@@ -115,17 +117,17 @@ impl Bucket {
         if first < end { Some(first) } else { None }
     }
 
+    fn hash(&self, id: PackedId) -> u64 {
+        self.index.key().hash(id.bits())
+    }
+
     fn row_of(&self, id: PackedId) -> Option<u32> {
-        self.index.find(hash_id(id), |row| self.entries.id(row as usize) == id)
+        self.index.find(self.hash(id), |row| self.entries.id(row as usize) == id)
     }
 
     fn next_row(&self) -> u32 {
         u32::try_from(self.entries.len()).expect("a bucket holds seconds of ids")
     }
-}
-
-fn hash_id(id: PackedId) -> u64 {
-    hash_u128(id.bits())
 }
 
 /// The digest after more entries: one step for those of each block.

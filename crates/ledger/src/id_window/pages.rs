@@ -64,8 +64,8 @@ impl IdWindow {
         let (number, entries) = decoded.map_err(|error| error.to_string())?;
         reader.finish().map_err(|error| error.to_string())?;
         let begin = self.begin_of(number);
-        let bucket =
-            self.buckets.entry(number).or_insert_with(|| Bucket::new(begin, entries.len()));
+        let new = || Bucket::new(begin, entries.len(), self.index_key);
+        let bucket = self.buckets.entry(number).or_insert_with(new);
         if page_number(number, page_of(bucket.entries.len())) != page
             || !bucket.entries.len().is_multiple_of(PAGE_ENTRIES)
         {

@@ -1,9 +1,9 @@
 //! Checkpoints and snapshots: a state comes back from its pages, or not at all.
 
-use tributary_ledger::{Ledger, Page, RestoreError};
+use tributary_ledger::{IndexKey, Ledger, Page, RestoreError};
 use tributary_types::{AccountId, BlockHeight, Hash, PaymentKind};
 
-use crate::harness::{HF, ONE, TWO, World, float};
+use crate::harness::{HF, ONE, TWO, World, float, validator_key};
 
 /// A world with something in every table and queue.
 fn busy() -> (World, AccountId) {
@@ -56,6 +56,24 @@ fn all_pages_give_the_same_state_and_it_goes_on_the_same_way() {
         assert_eq!(world.ledger(chain).header(), twin.ledger(chain).header());
     }
     assert_eq!(world.balance(ONE, alice), twin.balance(ONE, alice));
+}
+
+#[test]
+fn what_an_index_hashes_with_reaches_no_result() {
+    let (world, _) = busy();
+    let key = |validator| IndexKey::of_validator(&validator_key(HF, validator));
+    for chain in world.chains() {
+        let mut ledger = Ledger::genesis_keyed(&world.genesis, chain, key(0)).unwrap();
+        let header = world.ledger(chain).header();
+        let hash = header.hash(&world.genesis.hash());
+        assert_eq!(world.replay_into(chain, &mut ledger), hash);
+        let pages = world.ledger(chain).all_pages();
+        assert_eq!(ledger.all_pages(), pages);
+        let restored =
+            Ledger::restore_keyed(&world.genesis, chain, header.clone(), &pages, key(1)).unwrap();
+        restored.validate().unwrap();
+        assert_eq!(restored.all_pages(), pages);
+    }
 }
 
 #[test]
