@@ -6,10 +6,8 @@
 //! executes, but its receipt in the block is a replay of the first one's. Both
 //! contents stand in the archive: who submitted the second one hears `id_reused`.
 
-use std::sync::Arc;
-
 use tributary_ledger::outcome::Subject;
-use tributary_types::{Amount, OutcomeCode, Position, Receipt};
+use tributary_types::{Amount, BlockHeight, OutcomeCode, Position, Receipt};
 use tributary_wire::node::{NodeError, Submitted};
 
 use super::archive_reads::{ArchiveReads, Wanted};
@@ -23,8 +21,8 @@ use crate::chain::ChainHandle;
 struct Replay {
     /// Where the outcome stands that it repeats.
     first: Position,
-    /// Where its own stands.
-    own: Position,
+    /// Index of its own in the batch's block.
+    own: u32,
     /// Which receipt of the batch that is.
     receipt: usize,
 }
@@ -43,9 +41,9 @@ pub async fn compare(
     if replays.is_empty() {
         return Ok(submitted);
     }
-    let reader = chain.reader.clone();
-    let other = reads.run(chain, move |wanted| of_other_content(&reader, &replays, wanted)).await;
-    let other = other.map_err(|error| {
+    let (reader, height) = (chain.reader.clone(), submitted.height);
+    let read = move |wanted: &Wanted| of_other_content(&reader, height, &replays, wanted);
+    let other = reads.run(chain, read).await.map_err(|error| {
         tracing::warn!(chain = %chain.chain, "replays were not compared: {error}");
         NodeError::OutcomeUnknown
     })?;
@@ -58,65 +56,56 @@ pub async fn compare(
 /// In the order of what they repeat, so that each block is read once.
 fn replays_of(submitted: &Submitted) -> Vec<Replay> {
     let receipts = (submitted.first_index..).zip(&submitted.receipts).enumerate();
-    let replays = receipts.filter_map(|(receipt, (index, it))| {
-        let own = Position::new(submitted.height, index)?;
-        Some(Replay { first: it.first()?, own, receipt })
+    let replays = receipts.filter_map(|(receipt, (own, it))| {
+        let first = it.first()?;
+        Some(Replay { first, own, receipt })
     });
     let mut replays: Vec<_> = replays.collect();
     replays.sort_unstable();
     replays
 }
 
-/// The receipts of those replays that repeat something else.
+/// The receipts of those replays of the block at `height` that repeat something else.
 fn of_other_content(
     reader: &BlockReader,
+    height: BlockHeight,
     replays: &[Replay],
     wanted: &Wanted,
 ) -> Result<Vec<usize>, ReadError> {
+    let own = history::block(reader, height)?;
     let mut other = Vec::new();
-    let (mut own, mut first) = (Held::default(), Held::default());
-    for replay in replays {
+    for of_block in replays.chunk_by(|a, b| a.first.height() == b.first.height()) {
         if !wanted.is_wanted() {
             return Err(ReadError::Abandoned);
         }
-        let repeated = first.subject(reader, replay.first)?;
-        if repeated.is_none() || repeated != own.subject(reader, replay.own)? {
-            other.push(replay.receipt);
+        let block = history::block(reader, of_block[0].first.height())?;
+        for replay in of_block {
+            let repeated = subject(&block, replay.first.index());
+            if repeated.is_none() || repeated != subject(&own, replay.own) {
+                other.push(replay.receipt);
+            }
         }
     }
     Ok(other)
 }
 
-/// The block that was read last: most positions asked for are in it.
-#[derive(Default)]
-struct Held(Option<Arc<Block>>);
-
-impl Held {
-    /// What the outcome at a position is of; `None` if the block has no such.
-    fn subject(
-        &mut self,
-        reader: &BlockReader,
-        position: Position,
-    ) -> Result<Option<Subject<'_>>, ReadError> {
-        let held = self.0.take().filter(|block| block.header.height == position.height());
-        let block = match held {
-            Some(block) => block,
-            None => history::block(reader, position.height())?,
-        };
-        let block = self.0.insert(block);
-        Ok(block.outcome(position.index()).map(|(subject, _)| subject))
-    }
+/// What an outcome is of; `None` if the block has none at that index.
+fn subject(block: &Block, index: u32) -> Option<Subject<'_>> {
+    block.outcome(index).map(|(subject, _)| subject)
 }
 
 #[cfg(test)]
 mod tests {
     use tributary_types::payment::Payment;
-    use tributary_types::{BlockHeight, ChainId, PaymentId, TimeMs};
+    use tributary_types::{ChainId, PaymentId, TimeMs};
 
     use super::*;
     use crate::archive::block::samples::{
         committed, payment, replica_with, stored_block, stored_block_of,
     };
+
+    /// Height of the block of the batch.
+    const OWN: BlockHeight = BlockHeight::new(5);
 
     fn id(number: u8) -> PaymentId {
         PaymentId::new(TimeMs::new(1), [number; 10])
@@ -143,7 +132,7 @@ mod tests {
         ]);
         let replays = replays_of(&Submitted {
             chain: ChainId::new(1),
-            height: BlockHeight::new(5),
+            height: OWN,
             first_index: 1,
             receipts: again.iter().map(|(_, first)| replay(*first)).collect(),
         });
@@ -153,7 +142,7 @@ mod tests {
     fn other(again: &[(Payment, Position)]) -> Vec<usize> {
         let (reader, replays) = world(again);
         assert_eq!(replays.len(), again.len());
-        of_other_content(&reader, &replays, &Wanted::default()).unwrap()
+        of_other_content(&reader, OWN, &replays, &Wanted::default()).unwrap()
     }
 
     #[test]
@@ -186,14 +175,14 @@ mod tests {
     #[test]
     fn a_block_that_is_not_here_is_missing() {
         let (reader, replays) = world(&[(payment(id(1)), at(3, 0))]);
-        let found = of_other_content(&reader, &replays, &Wanted::default());
+        let found = of_other_content(&reader, OWN, &replays, &Wanted::default());
         assert!(matches!(found, Err(ReadError::Missing { .. })), "{found:?}");
     }
 
     #[test]
     fn only_replays_are_looked_at() {
         let receipts = vec![Receipt::refused(OutcomeCode::Committed, Amount::new(1)); 3];
-        let (chain, height) = (ChainId::new(1), BlockHeight::new(5));
+        let (chain, height) = (ChainId::new(1), OWN);
         assert!(replays_of(&Submitted { chain, height, first_index: 0, receipts }).is_empty());
     }
 }
