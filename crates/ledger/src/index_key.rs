@@ -25,12 +25,9 @@ impl IndexKey {
     pub fn of_validator(key: &SigningKey) -> Self {
         let hash = key.derive(Domain::IndexKey);
         let (words, _) = hash.as_bytes().as_chunks();
-        let mut key = Self::KNOWN;
-        key.0.iter_mut().zip(words).for_each(|(word, bytes)| *word = u64::from_le_bytes(*bytes));
+        let [a, b, c, d] = std::array::from_fn(|place| u64::from_le_bytes(words[place]));
         // What is multiplied by keeps its lowest bit.
-        key.0[1] |= 1;
-        key.0[3] |= 1;
-        key
+        Self([a, b | 1, c, d | 1])
     }
 
     /// Hashes a 128-bit id: rounds of a 64-bit multiply whose halves are folded
@@ -59,6 +56,8 @@ const fn halves(value: u128) -> (u64, u64) {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     /// The slot of 2^17 where the search for an id begins.
@@ -70,15 +69,12 @@ mod tests {
     fn ids_that_collide_under_one_key_do_not_under_another() {
         let numbers = (0..).map(|number: u128| number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let collide = numbers.filter(|id| start(IndexKey::KNOWN, *id) == 0).take(100);
-        let mut last = IndexKey::KNOWN;
-        let keys: Vec<_> = (1..=3_u8)
-            .map(|seed| IndexKey::of_validator(&SigningKey::from_seed([seed; 32])))
-            .collect();
         let collide: Vec<_> = collide.collect();
-        for key in keys {
+        let mut last = IndexKey::KNOWN;
+        for seed in 1..=3_u8 {
+            let key = IndexKey::of_validator(&SigningKey::from_seed([seed; 32]));
             assert_ne!(key, last);
-            let starts: std::collections::BTreeSet<_> =
-                collide.iter().map(|id| start(key, *id)).collect();
+            let starts: BTreeSet<_> = collide.iter().map(|id| start(key, *id)).collect();
             assert!(starts.len() > 95, "{} of 100 slots", starts.len());
             last = key;
         }
