@@ -184,6 +184,9 @@ pub struct UpArguments {
     /// How often chains settle, for example 200ms.
     #[arg(long, default_value = "200ms", value_parser = parse_duration)]
     pub settlement_interval: Duration,
+    /// Processes speak QUIC only, as on machines of their own, instead of UNIX sockets.
+    #[arg(long)]
+    pub no_shortcuts: bool,
 }
 
 /// Importing a file.

@@ -27,6 +27,7 @@ pub async fn run(once: bool) -> Result<()> {
         replicas: 3,
         relays: 2,
         settlement_interval: Duration::from_millis(200),
+        no_shortcuts: false,
     };
     println!("Starting 3 user chains and the HF chain, 3 replicas each, in {}", root.display());
     let outcome = tokio::select! {

@@ -13,7 +13,7 @@ use tributary_service::args::exit;
 use tributary_service::observe::Observer;
 use tributary_service::shutdown::stop_signal;
 use tributary_service::{ServiceArgs, Supervisor, Topology, keys, runtime, settings, telemetry};
-use tributary_transport::Credentials;
+use tributary_transport::{Credentials, Shortcuts};
 
 /// A payment alone is a dozen small pieces of memory for some milliseconds, a
 /// thousand at once: in the system's allocator they were a fifth of the work
@@ -69,6 +69,7 @@ fn read_files(settings: &RouterSettings) -> anyhow::Result<(Parts, SocketAddr)> 
         genesis: read_genesis(&settings.genesis)?,
         topology,
         listen,
+        shortcuts: Shortcuts::offered_if(settings.shortcuts),
         limits: settings.limits,
     };
     Ok((parts, http))

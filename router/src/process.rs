@@ -21,6 +21,7 @@ use tributary_ledger::genesis::Genesis;
 use tributary_service::{Supervisor, Topology};
 use tributary_transport::{
     BindError, Credentials, Endpoint, Expected, Listener, PeerLink, Renewal, Role, RoleKind,
+    Shortcuts,
 };
 use tributary_types::{ChainId, InstitutionId, SigningKey};
 
@@ -49,6 +50,8 @@ pub struct Parts {
     pub topology: Topology,
     /// Where it listens for front-ends.
     pub listen: SocketAddr,
+    /// Whether they may take shortcuts there.
+    pub shortcuts: Shortcuts,
     /// Admission.
     pub limits: Limits,
 }
@@ -94,7 +97,8 @@ impl Router {
     /// # Errors
     /// [`StartError`], one sentence; nothing keeps running.
     pub fn start(parts: Parts, supervisor: &Supervisor) -> Result<Self, StartError> {
-        let Parts { institution, key, credentials, genesis, topology, listen, limits } = parts;
+        let Parts { institution, key, credentials, genesis, topology, .. } = parts;
+        let Parts { listen, shortcuts, limits, .. } = parts;
         let identity = credentials.identity();
         if identity.role != Role::Router(institution) {
             let found = identity.to_string();
@@ -125,7 +129,7 @@ impl Router {
             lanes,
             metrics: RequestMetrics::new(),
         });
-        let listener = Listener::bind(listen, &credentials, Arc::clone(&handler))?;
+        let listener = Listener::bind(listen, &credentials, shortcuts, Arc::clone(&handler))?;
         let address = listener.local_addr().map_err(StartError::Address)?;
         for (chain, strands) in tasks {
             supervise(supervisor, chain, strands);

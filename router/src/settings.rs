@@ -8,6 +8,7 @@
 //! topology = "topology.toml"
 //! listen = "0.0.0.0:7101"      # optional: bind here, not to the topology's address
 //! http = "127.0.0.1:8101"      # optional, likewise
+//! shortcuts = true             # optional: front-ends on this machine use UNIX sockets
 //!
 //! [tls]
 //! ca = "ca.pem"
@@ -53,6 +54,10 @@ pub struct RouterSettings {
     /// Where it answers probes, if not at the topology's address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub http: Option<SocketAddr>,
+    /// Whether front-ends on its machine, of its user, speak by UNIX sockets instead
+    /// of streams of QUIC.
+    #[serde(default = "tributary_service::settings::yes")]
+    pub shortcuts: bool,
     /// Certificates.
     pub tls: TlsPaths,
     /// Admission.

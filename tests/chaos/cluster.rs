@@ -36,7 +36,7 @@ impl Cluster {
     ///
     /// # Errors
     /// If a program is missing, or the cluster is not ready in time.
-    pub fn up(programs: &Path) -> Result<Self> {
+    pub fn up(programs: &Path, has_shortcuts: bool) -> Result<Self> {
         let scratch = tempfile::tempdir()?;
         for name in PROGRAMS {
             let from = programs.join(name);
@@ -50,7 +50,8 @@ impl Cluster {
         }
         let (topology, has_clocks) = (Topology::default(), library.is_some());
         let mut cluster = Self { scratch, topology, confined: None, is_kept: false, has_clocks };
-        cluster.start()?;
+        let ways: &[&str] = if has_shortcuts { &[] } else { &["--no-shortcuts"] };
+        cluster.tributary(&[&["up"], ways].concat())?;
         cluster.topology = Topology::load(&cluster.directory().join("topology.toml"))?;
         Ok(cluster)
     }

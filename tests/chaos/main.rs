@@ -2,7 +2,7 @@
 //! proof from what clients saw that nothing was lost, doubled or reordered.
 //!
 //! ```text
-//! chaos [--minutes M | --seconds S] [--seed N]
+//! chaos [--minutes M | --seconds S] [--seed N] [--shortcuts]
 //!
 //!  payers and readers ──▶ history ──▶ checker ──▶ violations
 //!         │                  ▲
@@ -69,6 +69,9 @@ struct Arguments {
     /// Chooses faults and payments.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Processes speak by UNIX sockets, so that no packets can be lost.
+    #[arg(long)]
+    shortcuts: bool,
     /// Where the programs are; by default beside this one.
     #[arg(long)]
     programs: Option<PathBuf>,
@@ -91,7 +94,9 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments, network: Option<Network>) -> Result<usize> {
     let own = std::env::current_exe()?;
     let beside = own.parent().context("this program lies in a folder")?.to_owned();
-    let mut cluster = Cluster::up(arguments.programs.as_ref().unwrap_or(&beside))?;
+    let programs = arguments.programs.as_ref().unwrap_or(&beside);
+    let has_shortcuts = arguments.shortcuts || network.is_none();
+    let mut cluster = Cluster::up(programs, has_shortcuts)?;
     if network.is_some() {
         cluster.stop()?;
         if let Err(error) = cluster.confine(CONFINED_NODE, CONFINED_MIB) {
@@ -99,7 +104,7 @@ fn run(arguments: &Arguments, network: Option<Network>) -> Result<usize> {
         }
         cluster.start()?;
     }
-    let outcome = disturb(&cluster, arguments, network);
+    let outcome = disturb(&cluster, arguments, network.filter(|_| !has_shortcuts));
     if !matches!(outcome, Ok(0)) {
         eprintln!(
             "{}\nkept for whoever looks into it: {}",

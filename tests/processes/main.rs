@@ -16,4 +16,5 @@ mod deploy;
 mod import;
 mod kills;
 mod proofs;
+mod shortcuts;
 mod upgrade;

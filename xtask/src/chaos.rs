@@ -23,6 +23,9 @@ pub struct Options {
     /// Chooses faults and payments
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Processes speak by UNIX sockets, so that no packets can be lost
+    #[arg(long)]
+    shortcuts: bool,
 }
 
 /// Runs until the time is over and everything is checked.
@@ -35,7 +38,8 @@ pub fn run(options: &Options) -> Result<()> {
     command::run(&mut command::cargo(["build", "--release", "--locked", "--workspace", "--bins"]))?;
     let (minutes, seed) = (options.minutes.to_string(), options.seed.to_string());
     let mut chaos = command::program(target_dir()?.join("release").join("chaos"));
-    command::run(chaos.args(["--minutes", &minutes, "--seed", &seed]))
+    chaos.args(["--minutes", &minutes, "--seed", &seed]);
+    command::run(if options.shortcuts { chaos.arg("--shortcuts") } else { &mut chaos })
 }
 
 /// Installs what the faults need, and says what will be left out without it;

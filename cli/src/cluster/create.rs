@@ -62,7 +62,7 @@ fn write_all(layout: &Layout, arguments: &UpArguments) -> anyhow::Result<()> {
     let topology = topology(arguments)?;
     certificates::create(layout, &genesis.cluster, &topology)?;
     for process in processes(&topology) {
-        let config = config(&topology, &process)?;
+        let config = config(&topology, &process, !arguments.no_shortcuts)?;
         fs::write(layout.config(&process.name), config)?;
     }
     fs::write(layout.client(), client_config(&topology))?;
@@ -155,7 +155,7 @@ fn topology(arguments: &UpArguments) -> anyhow::Result<Topology> {
 }
 
 /// Paths in a configuration start at its own directory.
-fn config(topology: &Topology, process: &Process) -> anyhow::Result<String> {
+fn config(topology: &Topology, process: &Process, shortcuts: bool) -> anyhow::Result<String> {
     let mut table = toml::Table::new();
     let mut set = |key: &str, value: toml::Value| table.insert(key.to_owned(), value);
     set("name", process.name.clone().into());
@@ -164,6 +164,10 @@ fn config(topology: &Topology, process: &Process) -> anyhow::Result<String> {
     let tls = [("ca", "../ca/ca.pem"), ("certificate", "certificate.pem"), ("key", "key.pem")];
     let tls = tls.map(|(key, path)| (key.to_owned(), toml::Value::from(path)));
     set("tls", toml::Table::from_iter(tls).into());
+    // Offered by whoever listens.
+    if process.address.is_some() {
+        set("shortcuts", shortcuts.into());
+    }
     match process.role {
         ProcessRole::ShardNode | ProcessRole::HfAggregator => {
             let node = topology.node(&process.name).context("a node of the topology")?;

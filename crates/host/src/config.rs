@@ -5,6 +5,7 @@
 //! genesis = "../genesis.json"      # what the cluster began with
 //! topology = "../topology.toml"    # see `tributary_service::topology`
 //! data_dir = "data"                # log, checkpoints, archive; created if absent
+//! shortcuts = true                 # optional: peers on this machine use UNIX sockets
 //!
 //! [tls]
 //! ca = "../ca/ca.pem"
@@ -44,6 +45,10 @@ pub struct NodeConfig {
     pub topology: PathBuf,
     /// Where everything durable lies. One process at a time.
     pub data_dir: PathBuf,
+    /// Whether peers on its machine, of its user, speak by UNIX sockets instead of
+    /// streams of QUIC.
+    #[serde(default = "tributary_service::settings::yes")]
+    pub shortcuts: bool,
     /// Who this process is.
     pub tls: TlsPaths,
     /// The replicas it hosts.

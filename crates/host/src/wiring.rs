@@ -31,7 +31,7 @@ use tributary_replica::{Replica, ReplicaConfig};
 use tributary_service::Supervisor;
 use tributary_service::observe::Observer;
 use tributary_service::telemetry::MetricsHandle;
-use tributary_transport::{Endpoint, Listener, Renewal};
+use tributary_transport::{Endpoint, Listener, Renewal, Shortcuts};
 use tributary_types::ChainId;
 
 use crate::archive::backfill::{Backfill, Means};
@@ -101,7 +101,9 @@ pub fn start(checked: Checked, metrics: Option<MetricsHandle>) -> Result<Host, S
         Arc::new(SignaturePool::new(limits.signature_threads, limits.remembered_signatures_max)?);
     let (cluster, pool) = (Arc::clone(&checked.cluster), Arc::clone(&signatures));
     let server = Server::new(cluster, handles, limits, pool, refusals, Arc::clone(&stop));
-    let listener = Listener::bind(checked.node.address, &checked.credentials, Arc::new(server))?;
+    let shortcuts = Shortcuts::offered_if(checked.config.shortcuts);
+    let address = checked.node.address;
+    let listener = Listener::bind(address, &checked.credentials, shortcuts, Arc::new(server))?;
     let replicas = restore(&checked, &storage, &signatures)?;
 
     let (supervisor, deaths) = Supervisor::new();

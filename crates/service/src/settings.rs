@@ -150,6 +150,12 @@ pub fn log_effective<T: Settings>(settings: &T) {
     }
 }
 
+/// What is so unless a configuration says otherwise.
+#[must_use]
+pub const fn yes() -> bool {
+    true
+}
+
 /// Makes a relative path start at `base`.
 pub fn resolve(base: &Path, path: &mut PathBuf) {
     if path.is_relative() {

@@ -4,8 +4,8 @@
 //! Both ends run in this process and share its cores, so the figures are of a
 //! client and a server together. It lacks any network between them.
 //!
-//! `cargo run --release -p tributary-transport --example throughput [--json]`;
-//! with `--json` the best runs are one line of JSON.
+//! `cargo run --release -p tributary-transport --example throughput [--json] [--quic]`;
+//! with `--json` the best runs are one line of JSON, with `--quic` no shortcut is taken.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 use tributary_transport::authority::CertificateAuthority;
 use tributary_transport::{
     Credentials, Endpoint, Expected, Handler, Identity, Listener, PeerLink, Role, RoleKind,
+    Shortcuts,
 };
 
 /// Requests that are under way at once.
@@ -76,7 +77,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
     let echo = Arc::new(Echo { room: Semaphore::new(MESSAGES_UNDER_WAY_MAX) });
     let address = "127.0.0.1:0".parse()?;
-    let listener = Listener::bind(address, &credentials(Role::Node, "a")?, Arc::clone(&echo))?;
+    let shortcuts = Shortcuts::offered_if(!std::env::args().any(|argument| argument == "--quic"));
+    let server = credentials(Role::Node, "a")?;
+    let listener = Listener::bind(address, &server, shortcuts, Arc::clone(&echo))?;
     let endpoint = Endpoint::client(&credentials(Role::Relay, "r")?)?;
     let link = endpoint.connect(listener.local_addr()?, Expected::any(RoleKind::Node));
     link.request(vec![0; REQUEST_BYTES]).await?;

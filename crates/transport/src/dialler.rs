@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use quinn::{Connection, ConnectionError};
 use rand::RngExt as _;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncRead, AsyncWriteExt as _};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, timeout};
 
@@ -23,7 +23,9 @@ use crate::limits::{
 };
 use crate::link::{Endpoint, Session};
 use crate::listener::identity_of;
+use crate::outgoing::Outgoing;
 use crate::queue::frame_queue;
+use crate::shortcut::{self, Shortcut};
 use crate::socket::transport_config;
 use crate::stats::count;
 use crate::stream::{CloseCode, STREAM_OF_MESSAGES, write_frames};
@@ -125,11 +127,7 @@ impl Dialler {
         probe: Option<&Probe>,
         sessions: &watch::Sender<Option<Arc<Session>>>,
     ) -> Option<()> {
-        let Ok((request_stream, replies)) = connection.open_bi().await else { return Some(()) };
-        let Ok(mut message_stream) = connection.open_uni().await else { return Some(()) };
-        if message_stream.write_u8(STREAM_OF_MESSAGES).await.is_err() {
-            return Some(());
-        }
+        let Some(streams) = self.open(&connection).await else { return Some(()) };
         let (requests, request_queue) = frame_queue(LINK_REQUESTS_MAX, LINK_BYTES_MAX);
         let (messages, message_queue) = frame_queue(LINK_MESSAGES_MAX, LINK_BYTES_MAX);
         let session = Arc::new(Session {
@@ -143,19 +141,26 @@ impl Dialler {
         let stats = &self.endpoint.stats;
         // The receivers are gone only when the link is; then it ends below.
         sessions.send_replace(Some(Arc::clone(&session)));
-        let mut messages_written = pin!(write_frames(message_queue, message_stream, stats));
+        // Where the system closes the sockets of a process that ends, that tells.
+        let silence_tells = probe.filter(|_| !streams.are_shortcut);
+        let mut messages_written = pin!(write_frames(message_queue, streams.messages, stats));
         let end = tokio::select! {
-            () = write_frames(request_queue, request_stream, stats) => End::Broken,
+            () = write_frames(request_queue, streams.requests, stats) => End::Broken,
             () = &mut messages_written => End::Broken,
-            () = session.read_replies(replies, stats) => End::Broken,
+            () = session.read_replies(streams.replies, stats) => End::Broken,
             _ = connection.closed() => End::Broken,
-            () = port_closes(probe, || connection.stats().udp_rx.datagrams) => End::PortClosed,
+            () = port_closes(silence_tells, || connection.stats().udp_rx.datagrams) => {
+                End::PortClosed
+            }
             () = sessions.closed() => End::Unused,
         };
+        let reason = connection.close_reason();
+        let is_closed = || streams.are_shortcut && probe.is_some_and(Probe::is_refused);
         match end {
             End::PortClosed => self.note_the_end(),
             // Streams end with their connection: any of them may have been seen first.
-            End::Broken | End::Unused => self.note_reason(connection.close_reason().as_ref()),
+            End::Broken if reason.is_none() && is_closed() => self.note_the_end(),
+            End::Broken | End::Unused => self.note_reason(reason.as_ref()),
         }
         sessions.send_replace(None);
         session.lock().take();
@@ -167,6 +172,31 @@ impl Dialler {
         }
         connection.close(CloseCode::Done.code(), b"link closed");
         is_wanted.then_some(())
+    }
+
+    /// Opens the lasting streams; None if the connection breaks.
+    async fn open(&self, connection: &Connection) -> Option<Streams> {
+        let peer = identity_of(connection).ok()?;
+        if let Some(Shortcut { requests, messages }) = shortcut::take(connection, &peer).await {
+            count(&self.endpoint.stats.shortcuts_taken);
+            let (replies, requests) = requests.into_split();
+            let (_, messages) = messages.into_split();
+            return Some(Streams {
+                requests: Outgoing::Shortcut(requests),
+                replies: Box::new(replies),
+                messages: Outgoing::Shortcut(messages),
+                are_shortcut: true,
+            });
+        }
+        let (requests, replies) = connection.open_bi().await.ok()?;
+        let mut messages = connection.open_uni().await.ok()?;
+        messages.write_u8(STREAM_OF_MESSAGES).await.ok()?;
+        Some(Streams {
+            requests: Outgoing::Quic(requests),
+            replies: Box::new(replies),
+            messages: Outgoing::Quic(messages),
+            are_shortcut: false,
+        })
     }
 
     /// None where the system gives no socket; then silence alone tells.
@@ -198,6 +228,14 @@ impl Dialler {
     fn count_the_end(&self) {
         self.ends_found.send_modify(|count| *count += 1);
     }
+}
+
+/// The lasting streams of a connection, by a shortcut where there is one.
+struct Streams {
+    requests: Outgoing,
+    replies: Box<dyn AsyncRead + Send + Unpin>,
+    messages: Outgoing,
+    are_shortcut: bool,
 }
 
 /// How a connection ended that was held.

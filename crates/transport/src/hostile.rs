@@ -17,7 +17,7 @@ use crate::authority::{CertificateAuthority, SERVER_NAME};
 use crate::limits::{FRAME_BYTES_MAX, HANDSHAKE_WAIT, HANDSHAKES_MAX, LINK_REQUESTS_MAX};
 use crate::{
     Credentials, Endpoint, Expected, Handler, Identity, Listener, PeerLink, RequestError, Role,
-    RoleKind,
+    RoleKind, Shortcuts,
 };
 
 /// How long a condition may take to hold.
@@ -63,7 +63,8 @@ impl Place {
         let hour = time::Duration::hours(1);
         let credentials = credentials(&authority, Role::Node, "a", hour);
         let any_port = "127.0.0.1:0".parse().unwrap();
-        let listener = Listener::bind(any_port, &credentials, Arc::new(Echo)).unwrap();
+        let listener =
+            Listener::bind(any_port, &credentials, Shortcuts::Offered, Arc::new(Echo)).unwrap();
         let address = listener.local_addr().unwrap();
         Self { authority, listener, address }
     }

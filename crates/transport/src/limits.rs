@@ -31,6 +31,10 @@ pub const WRITE_BYTES_MAX: usize = 256 << 10;
 pub const WHOLE_BYTES_MIN: usize = 32 << 10;
 /// How long a handshake may take.
 pub const HANDSHAKE_WAIT: Duration = Duration::from_secs(5);
+/// How long the listener of a connection may take to answer a shortcut.
+pub const SHORTCUT_WAIT: Duration = Duration::from_millis(500);
+/// How long no shortcut is taken after the system refused to give one.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// A connection that is silent this long is lost.
 pub const IDLE_WAIT: Duration = Duration::from_secs(10);
 /// How often an idle connection is kept alive.

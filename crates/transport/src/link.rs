@@ -10,9 +10,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use bytes::Bytes;
-use quinn::{Connection, RecvStream};
+use quinn::Connection;
 use thiserror::Error;
-use tokio::io::{AsyncWriteExt, BufReader};
+use tokio::io::{AsyncRead, AsyncWriteExt, BufReader};
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::time::timeout;
 
@@ -319,7 +319,11 @@ impl Session {
     }
 
     /// Hands replies to their requests until the stream ends.
-    pub(crate) async fn read_replies(&self, receive: RecvStream, stats: &TransportStats) {
+    pub(crate) async fn read_replies(
+        &self,
+        receive: impl AsyncRead + Unpin,
+        stats: &TransportStats,
+    ) {
         let mut receive = BufReader::with_capacity(WRITE_BYTES_MAX, receive);
         while let Ok(frame) = Frame::read(&mut receive).await {
             count_bytes(&stats.bytes_received, frame.payload.len());

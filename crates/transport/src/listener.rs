@@ -1,30 +1,26 @@
-//! Listening: peers connect, are identified, and send requests and messages.
-//!
-//! Each connection is served by tasks of its own. Requests run concurrently up
-//! to [`REQUESTS_IN_FLIGHT_MAX`]; then the connection is not read until one
-//! ends. Messages are handed over one by one, in order.
+//! Listening: peers connect, are identified, and admitted or refused; what they
+//! send then is served connection by connection (`served`).
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use quinn::{Connection, Incoming, RecvStream, SendStream};
-use tokio::io::{AsyncReadExt, BufReader};
+use quinn::{Connection, Incoming};
+use tokio::net::UnixListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
 
 use crate::credentials::Credentials;
-use crate::frame::{Frame, FrameError, FrameKind, too_long};
 use crate::identity::Identity;
 use crate::limits::{
-    CONNECTIONS_MAX, DRAIN_WAIT, FRAME_BYTES_MAX, HANDSHAKE_WAIT, HANDSHAKES_MAX,
-    HANDSHAKES_UNPROVEN_MAX, LARGE_MESSAGE_BYTES_MAX, REQUESTS_IN_FLIGHT_MAX, WRITE_BYTES_MAX,
+    CONNECTIONS_MAX, DRAIN_WAIT, HANDSHAKE_WAIT, HANDSHAKES_MAX, HANDSHAKES_UNPROVEN_MAX,
 };
-use crate::queue::frame_queue;
 use crate::refusals::RefusalLog;
+use crate::served::Served;
+use crate::shortcut::{Gate, Shortcuts, open_doorway};
 use crate::socket::{BindError, bind, close, take_large_datagrams, transport_config};
-use crate::stats::{TransportStats, count, count_bytes};
-use crate::stream::{CloseCode, STREAM_OF_MESSAGES, STREAM_OF_ONE_LARGE_MESSAGE, write_frames};
+use crate::stats::{TransportStats, count};
+use crate::stream::CloseCode;
 
 /// What a service does with what its peers send.
 pub trait Handler: Send + Sync + 'static {
@@ -82,17 +78,19 @@ impl Door {
 }
 
 /// What all connections of a listener share.
-struct Service<H> {
-    handler: Arc<H>,
-    stats: Arc<TransportStats>,
-    refusals: RefusalLog,
+pub(crate) struct Service<H> {
+    pub(crate) handler: Arc<H>,
+    pub(crate) stats: Arc<TransportStats>,
+    pub(crate) refusals: RefusalLog,
     connections: Arc<Semaphore>,
     /// Held until a peer is known: strangers take no place of a connection.
     handshakes: Arc<Semaphore>,
+    /// Where the shortcuts of connections arrive.
+    pub(crate) gate: Arc<Gate>,
     /// Turns true when the listener stops: then no request is read any more.
-    closing: watch::Receiver<bool>,
+    pub(crate) closing: watch::Receiver<bool>,
     /// Held by whoever still writes replies, so that a stop can wait for them.
-    writers: Arc<Semaphore>,
+    pub(crate) writers: Arc<Semaphore>,
 }
 
 impl Listener {
@@ -104,11 +102,17 @@ impl Listener {
     pub fn bind<H: Handler>(
         address: SocketAddr,
         credentials: &Credentials,
+        shortcuts: Shortcuts,
         handler: Arc<H>,
     ) -> Result<Self, BindError> {
         let socket = bind(address)?;
         let other =
             |reason: std::io::Error| BindError::Other { address, reason: reason.to_string() };
+        let port = socket.local_addr().map_err(other)?.port();
+        let doorway = match shortcuts {
+            Shortcuts::Offered => open_doorway(credentials.identity(), port),
+            Shortcuts::Withheld => None,
+        };
         let endpoint = quinn::Endpoint::new(
             take_large_datagrams(credentials.reset().endpoint_config()),
             Some(server_config(credentials)),
@@ -125,10 +129,11 @@ impl Listener {
             refusals: RefusalLog::default(),
             connections: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
             handshakes: Arc::new(Semaphore::new(HANDSHAKES_MAX)),
+            gate: Arc::default(),
             closing: is_closing,
             writers: Arc::clone(&writers),
         });
-        tokio::spawn(service.accept(endpoint.clone()));
+        tokio::spawn(service.run(endpoint.clone(), doorway));
         Ok(Self { endpoint, closing, writers, stats })
     }
 
@@ -182,6 +187,22 @@ fn server_config(credentials: &Credentials) -> quinn::ServerConfig {
 }
 
 impl<H: Handler> Service<H> {
+    /// Takes connections, and their shortcuts at a doorway, until the endpoint is
+    /// closed.
+    async fn run(self: Arc<Self>, endpoint: quinn::Endpoint, doorway: Option<UnixListener>) {
+        let gate = Arc::clone(&self.gate);
+        let shortcuts = async {
+            match doorway {
+                Some(doorway) => gate.run(doorway).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = self.accept(endpoint) => {}
+            () = shortcuts => {}
+        }
+    }
+
     async fn accept(self: Arc<Self>, endpoint: quinn::Endpoint) {
         while let Some(incoming) = endpoint.accept().await {
             let under_way = HANDSHAKES_MAX - self.handshakes.available_permits();
@@ -225,7 +246,7 @@ impl<H: Handler> Service<H> {
         };
         count(&self.stats.connections_accepted);
         count(&self.stats.connections_open);
-        self.serve_streams(&connection, &peer).await;
+        Arc::new(Served { service: Arc::clone(&self), connection, peer }).run().await;
         self.stats.connections_open.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
     }
 
@@ -238,149 +259,6 @@ impl<H: Handler> Service<H> {
         let peer = identity_of(connection)?;
         self.handler.admit(&peer)?;
         Ok(peer)
-    }
-
-    async fn serve_streams(self: &Arc<Self>, connection: &Connection, peer: &Arc<Identity>) {
-        loop {
-            tokio::select! {
-                stream = connection.accept_bi() => {
-                    let Ok((send, receive)) = stream else { return };
-                    let (service, connection) = (Arc::clone(self), connection.clone());
-                    let peer = Arc::clone(peer);
-                    tokio::spawn(async move {
-                        let end = service.serve_requests(&peer, send, receive).await;
-                        service.close_after(&connection, &peer, end);
-                    });
-                }
-                stream = connection.accept_uni() => {
-                    let Ok(receive) = stream else { return };
-                    let (service, connection) = (Arc::clone(self), connection.clone());
-                    let peer = Arc::clone(peer);
-                    tokio::spawn(async move {
-                        let end = service.serve_messages(&peer, receive).await;
-                        service.close_after(&connection, &peer, end);
-                    });
-                }
-            }
-        }
-    }
-
-    /// Closes the connection if its stream ended by a fault of the peer.
-    fn close_after(&self, connection: &Connection, peer: &Identity, end: Result<(), Close>) {
-        let Err(Close { code, reason }) = end else { return };
-        if matches!(code, CloseCode::Malformed) {
-            count(&self.stats.frames_malformed);
-        }
-        self.refusals.warn(&peer.to_string(), &reason);
-        connection.close(code.code(), reason.as_bytes());
-    }
-
-    async fn serve_requests(
-        self: &Arc<Self>,
-        peer: &Arc<Identity>,
-        send: SendStream,
-        receive: RecvStream,
-    ) -> Result<(), Close> {
-        let Ok(writing) = Arc::clone(&self.writers).acquire_owned().await else { return Ok(()) };
-        let (replies, queue) = frame_queue(REQUESTS_IN_FLIGHT_MAX, usize::MAX);
-        let stats = Arc::clone(&self.stats);
-        tokio::spawn(async move {
-            write_frames(queue, send, &stats).await;
-            drop(writing);
-        });
-        let mut closing = self.closing.clone();
-        let in_flight = Arc::new(Semaphore::new(REQUESTS_IN_FLIGHT_MAX));
-        let mut receive = BufReader::with_capacity(WRITE_BYTES_MAX, receive);
-        while !*closing.borrow_and_update() {
-            let read = tokio::select! {
-                // What is here already needs no look at whether it closes.
-                biased;
-                read = Frame::read(&mut receive) => read,
-                _ = closing.changed() => return Ok(()),
-            };
-            let frame = match read {
-                Ok(frame) => frame,
-                Err(error) => return Close::after(error),
-            };
-            if frame.kind != FrameKind::Request {
-                return Err(Close::malformed(format!("{:?} in a request stream", frame.kind)));
-            }
-            count(&self.stats.requests_received);
-            count_bytes(&self.stats.bytes_received, frame.payload.len());
-            let Ok(permit) = Arc::clone(&in_flight).acquire_owned().await else {
-                return Ok(());
-            };
-            let (handler, peer) = (Arc::clone(&self.handler), Arc::clone(peer));
-            let replies = replies.clone();
-            tokio::spawn(async move {
-                let (kind, payload) = match handler.request(peer, frame.payload).await {
-                    Ok(payload) if payload.len() <= FRAME_BYTES_MAX => (FrameKind::Reply, payload),
-                    Ok(payload) => (FrameKind::Refusal, too_long("reply", payload.len()).into()),
-                    Err(reason) => (FrameKind::Refusal, reason.into_bytes()),
-                };
-                let reply = Frame { kind, number: frame.number, payload: payload.into() };
-                // A peer that is gone wants no reply.
-                replies.send(reply).await;
-                drop(permit);
-            });
-        }
-        Ok(())
-    }
-
-    async fn serve_messages(&self, peer: &Identity, mut receive: RecvStream) -> Result<(), Close> {
-        let Ok(tag) = receive.read_u8().await else { return Ok(()) };
-        match tag {
-            STREAM_OF_MESSAGES => self.serve_small(peer, receive).await,
-            STREAM_OF_ONE_LARGE_MESSAGE => {
-                let payload = match receive.read_to_end(LARGE_MESSAGE_BYTES_MAX).await {
-                    Ok(payload) => payload,
-                    Err(quinn::ReadToEndError::TooLong) => {
-                        return Err(Close::malformed("large message beyond its limit".to_owned()));
-                    }
-                    Err(quinn::ReadToEndError::Read(_)) => return Ok(()),
-                };
-                count(&self.stats.messages_received);
-                count_bytes(&self.stats.bytes_received, payload.len());
-                self.handler.large_message(peer, payload.into()).map_err(Close::refused)
-            }
-            other => Err(Close::malformed(format!("stream tag {other} does not exist"))),
-        }
-    }
-
-    async fn serve_small(&self, peer: &Identity, receive: RecvStream) -> Result<(), Close> {
-        let mut receive = BufReader::with_capacity(WRITE_BYTES_MAX, receive);
-        loop {
-            let frame = match Frame::read(&mut receive).await {
-                Ok(frame) => frame,
-                Err(error) => return Close::after(error),
-            };
-            if frame.kind != FrameKind::Message {
-                return Err(Close::malformed(format!("{:?} in a message stream", frame.kind)));
-            }
-            count(&self.stats.messages_received);
-            count_bytes(&self.stats.bytes_received, frame.payload.len());
-            self.handler.message(peer, frame.payload).map_err(Close::refused)?;
-        }
-    }
-}
-
-/// Why a connection is closed on a peer.
-struct Close {
-    code: CloseCode,
-    reason: String,
-}
-
-impl Close {
-    fn malformed(reason: String) -> Self {
-        Self { code: CloseCode::Malformed, reason }
-    }
-
-    fn refused(reason: String) -> Self {
-        Self { code: CloseCode::MessageRefused, reason }
-    }
-
-    fn after(error: FrameError) -> Result<(), Self> {
-        if error.is_malformed() { Err(Self::malformed(error.to_string())) } else { Ok(()) }
     }
 }
 

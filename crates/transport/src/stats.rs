@@ -24,6 +24,8 @@ counters! {
     connections_open,
     /// Connections that were accepted.
     connections_accepted,
+    /// Connections whose requests and messages go by a shortcut.
+    shortcuts_taken,
     /// Handshakes that failed: unknown CA, no certificate, wrong protocol, or too slow.
     handshakes_refused,
     /// Peers of a role or name that was not expected.

@@ -1,13 +1,16 @@
 //! The two ends of a stream of frames: a writer that gathers what is queued
 //! into one write, and the tags that tell streams apart.
 
+use std::io;
+
 use bytes::{Bytes, BytesMut};
-use quinn::{SendStream, VarInt, WriteError};
+use quinn::VarInt;
 use tokio::task::yield_now;
 use tokio::time::timeout;
 
 use crate::frame::Frame;
 use crate::limits::{ACKNOWLEDGE_WAIT, WHOLE_BYTES_MIN, WRITE_BYTES_MAX};
+use crate::outgoing::Outgoing;
 use crate::queue::FrameReceiver;
 use crate::stats::{TransportStats, count_bytes};
 
@@ -39,7 +42,7 @@ impl CloseCode {
 /// when the peer has all of them, or does not say so within [`ACKNOWLEDGE_WAIT`].
 pub(crate) async fn write_frames(
     mut queue: FrameReceiver,
-    mut stream: SendStream,
+    mut way: Outgoing,
     stats: &TransportStats,
 ) {
     let mut buffer = BytesMut::with_capacity(WRITE_BYTES_MAX);
@@ -50,15 +53,12 @@ pub(crate) async fn write_frames(
         let whole = gather(frame, &mut queue, &mut buffer);
         let bytes = buffer.len() + whole.as_ref().map_or(0, Bytes::len);
         count_bytes(&stats.bytes_sent, bytes);
-        if write(&buffer, whole, &mut stream).await.is_err() {
+        if write(&buffer, whole, &mut way).await.is_err() {
             return;
         }
         buffer.clear();
     }
-    if stream.finish().is_ok() {
-        // Whether the peer has all or is gone: there is nothing more to do.
-        drop(timeout(ACKNOWLEDGE_WAIT, stream.stopped()).await);
-    }
+    drop(timeout(ACKNOWLEDGE_WAIT, way.finish()).await);
 }
 
 /// Puts a frame and those that wait behind it into a buffer. Of one that is
@@ -79,14 +79,10 @@ fn gather(first: Frame, queue: &mut FrameReceiver, buffer: &mut BytesMut) -> Opt
     }
 }
 
-async fn write(
-    buffer: &[u8],
-    whole: Option<Bytes>,
-    stream: &mut SendStream,
-) -> Result<(), WriteError> {
-    stream.write_all(buffer).await?;
+async fn write(buffer: &[u8], whole: Option<Bytes>, way: &mut Outgoing) -> io::Result<()> {
+    way.write_all(buffer).await?;
     match whole {
-        Some(payload) => stream.write_chunk(payload).await,
+        Some(payload) => way.write_whole(payload).await,
         None => Ok(()),
     }
 }

@@ -14,7 +14,7 @@ use tributary_service::Supervisor;
 use tributary_service::topology::{NodeEntry, NodeRole, ReplicaPlace, Topology};
 use tributary_transport::authority::CertificateAuthority;
 use tributary_transport::{
-    Credentials, Endpoint, Expected, Identity, Listener, PeerLink, Role, RoleKind,
+    Credentials, Endpoint, Expected, Identity, Listener, PeerLink, Role, RoleKind, Shortcuts,
 };
 use tributary_types::payment::Payment;
 use tributary_types::{
@@ -61,7 +61,8 @@ impl Cluster {
             let name = format!("node-{validator}");
             let credentials = issue(&authority, Role::Node, &name);
             let node = Arc::new(Node { validator, world: Arc::clone(&world) });
-            let listener = Listener::bind(loopback(), &credentials, node).unwrap();
+            let listener =
+                Listener::bind(loopback(), &credentials, Shortcuts::Offered, node).unwrap();
             let address = listener.local_addr().unwrap();
             let place = |spec: &ChainSpec| ReplicaPlace { chain: spec.id, validator };
             let replicas = genesis.chains.iter().map(place).collect();
@@ -76,6 +77,7 @@ impl Cluster {
             genesis: genesis.clone(),
             topology,
             listen: loopback(),
+            shortcuts: Shortcuts::Offered,
             limits,
         };
         let (supervisor, _) = Supervisor::new();

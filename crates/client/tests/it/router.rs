@@ -15,7 +15,7 @@ use tributary_client::{
 use tributary_ledger::roots::StateParts;
 use tributary_routing::RouteTable;
 use tributary_transport::authority::CertificateAuthority;
-use tributary_transport::{Handler, Identity, Listener, Role};
+use tributary_transport::{Handler, Identity, Listener, Role, Shortcuts};
 use tributary_types::{Amount, BlockHeight, OutcomeCode, PaymentId, Position, Receipt};
 use tributary_wire::query::{Answer, AnswerValue, Query};
 use tributary_wire::router::{RouterError, RouterReply, RouterRequest};
@@ -104,7 +104,9 @@ impl Setup {
         let router = Arc::new(ScriptedRouter { script, asked, hello });
         let credentials = self.issue(Role::Router(INSTITUTION), "router");
         let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
-        let listener = Listener::bind(loopback, &credentials, Arc::clone(&router)).unwrap();
+        let listener =
+            Listener::bind(loopback, &credentials, Shortcuts::Offered, Arc::clone(&router))
+                .unwrap();
         (listener, router)
     }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tributary_ledger::Parameters;
 use tributary_replica::store::LogStore as _;
 use tributary_storage::{LogLimits, RaftEngineLog};
-use tributary_transport::{Handler, Identity, Listener, Role};
+use tributary_transport::{Handler, Identity, Listener, Role, Shortcuts};
 use tributary_types::BlockHeight;
 use tributary_types::payment::Payment;
 use tributary_wire::node::{ArchivedBlock, NodeError, NodeReply, NodeRequest, Submitted};
@@ -213,7 +213,8 @@ fn a_peer_that_serves_forged_blocks_is_not_believed() {
     let credentials = cluster.credentials(Role::Node, "node-0");
     let entered = cluster.runtime.enter();
     let address = cluster.topology.nodes[0].address;
-    let _listener = Listener::bind(address, &credentials, Arc::clone(&liar)).unwrap();
+    let _listener =
+        Listener::bind(address, &credentials, Shortcuts::Offered, Arc::clone(&liar)).unwrap();
     drop(entered);
     cluster.start(AWAY);
     let fetched = blocks_of(&cluster, AWAY, last);

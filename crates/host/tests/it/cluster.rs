@@ -131,6 +131,7 @@ impl Cluster {
             genesis: path("genesis.json"),
             topology: path("topology.toml"),
             data_dir: path(&format!("data-{}", entry.name)),
+            shortcuts: true,
             tls: self.tls(&entry.name),
             replicas: entry.replicas.iter().map(replica).collect(),
             limits: self.limits.clone(),

@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use tributary_transport::authority::{CertificateAuthority, Issued};
 use tributary_transport::{
     Credentials, CredentialsError, Endpoint, Expected, Handler, Identity, Listener, PeerLink, Role,
-    RoleKind,
+    RoleKind, Shortcuts,
 };
 
 /// Name of a peer that the recorder does not admit.
@@ -136,12 +136,21 @@ impl Handler for Recorder {
     }
 }
 
-/// Node `a`, listening.
+/// Both: what holds for streams of QUIC must hold for shortcuts.
+pub const WAYS: [Shortcuts; 2] = [Shortcuts::Offered, Shortcuts::Withheld];
+
+/// Node `a`, listening, with shortcuts.
 pub fn listen(authority: &Authority) -> (Listener, Arc<Recorder>) {
+    listen_with(authority, Shortcuts::Offered)
+}
+
+/// Node `a`, listening.
+pub fn listen_with(authority: &Authority, shortcuts: Shortcuts) -> (Listener, Arc<Recorder>) {
     let recorder = Recorder::new("node/a");
     let credentials = authority.credentials(Role::Node, "a");
     let address = "127.0.0.1:0".parse().unwrap();
-    (Listener::bind(address, &credentials, Arc::clone(&recorder)).unwrap(), recorder)
+    let listener = Listener::bind(address, &credentials, shortcuts, Arc::clone(&recorder));
+    (listener.unwrap(), recorder)
 }
 
 /// A relay's link to a listener.

@@ -5,6 +5,7 @@
 mod harness;
 mod renewal;
 mod restart;
+mod shortcuts;
 
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
@@ -12,66 +13,72 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
-use harness::{Authority, Recorder, eventually, link, listen};
+use harness::{Authority, Recorder, WAYS, eventually, link, listen, listen_with};
 use time::OffsetDateTime;
 use time::macros::datetime;
 use tributary_transport::limits::{WHOLE_BYTES_MIN, WRITE_BYTES_MAX};
 use tributary_transport::{
     BindError, Credentials, CredentialsError, Endpoint, Expected, Listener, RequestError, Role,
-    RoleKind, SendError,
+    RoleKind, SendError, Shortcuts,
 };
 
 const NODE: Expected = Expected::any(RoleKind::Node);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_are_answered_and_messages_arrive_in_order() {
-    let authority = Authority::new();
-    let (listener, recorder) = listen(&authority);
-    let link = link(&authority, &listener);
-    assert_eq!(link.request("hello").await.unwrap(), "node/a says hello");
-    for number in 0..1_000_u32 {
-        link.send(number.to_string()).unwrap();
+    for shortcuts in WAYS {
+        let authority = Authority::new();
+        let (listener, recorder) = listen_with(&authority, shortcuts);
+        let link = link(&authority, &listener);
+        assert_eq!(link.request("hello").await.unwrap(), "node/a says hello");
+        for number in 0..1_000_u32 {
+            link.send(number.to_string()).unwrap();
+        }
+        eventually("all messages arrive", || recorder.messages().len() == 1_000).await;
+        let expected: Vec<_> = (0..1_000_u32).map(|number| number.to_string()).collect();
+        assert_eq!(recorder.messages(), expected);
     }
-    eventually("all messages arrive", || recorder.messages().len() == 1_000).await;
-    let expected: Vec<_> = (0..1_000_u32).map(|number| number.to_string()).collect();
-    assert_eq!(recorder.messages(), expected);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn messages_of_all_sizes_arrive_whole_and_in_order() {
-    let authority = Authority::new();
-    let (listener, recorder) = listen(&authority);
-    let link = link(&authority, &listener);
-    link.request("hello").await.unwrap();
-    let sizes = [0, 3, WHOLE_BYTES_MIN - 1, WHOLE_BYTES_MIN, 1, 3 << 20, WRITE_BYTES_MAX, 7];
-    let texts = sizes.iter().cycle().take(40).enumerate().map(|(number, size)| {
-        let digit = char::from_digit(u32::try_from(number % 10).unwrap(), 10).unwrap();
-        String::from(digit).repeat(*size)
-    });
-    let expected: Vec<_> = texts.collect();
-    for text in &expected {
-        while link.send(text.clone()) == Err(SendError::QueueFull(link.address())) {
-            tokio::task::yield_now().await;
+    for shortcuts in WAYS {
+        let authority = Authority::new();
+        let (listener, recorder) = listen_with(&authority, shortcuts);
+        let link = link(&authority, &listener);
+        link.request("hello").await.unwrap();
+        let sizes = [0, 3, WHOLE_BYTES_MIN - 1, WHOLE_BYTES_MIN, 1, 3 << 20, WRITE_BYTES_MAX, 7];
+        let texts = sizes.iter().cycle().take(40).enumerate().map(|(number, size)| {
+            let digit = char::from_digit(u32::try_from(number % 10).unwrap(), 10).unwrap();
+            String::from(digit).repeat(*size)
+        });
+        let expected: Vec<_> = texts.collect();
+        for text in &expected {
+            while link.send(text.clone()) == Err(SendError::QueueFull(link.address())) {
+                tokio::task::yield_now().await;
+            }
         }
+        eventually("all messages arrive", || recorder.messages().len() == expected.len()).await;
+        assert!(recorder.messages() == expected);
     }
-    eventually("all messages arrive", || recorder.messages().len() == expected.len()).await;
-    assert!(recorder.messages() == expected);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_requests_at_once_each_get_their_own_reply() {
-    let authority = Authority::new();
-    let (listener, _) = listen(&authority);
-    let link = link(&authority, &listener);
-    let requests = (0..1_000_u32).map(|number| {
-        let link = link.clone();
-        tokio::spawn(async move {
-            let reply = link.request(number.to_string()).await.unwrap();
-            assert_eq!(reply, format!("node/a says {number}"));
-        })
-    });
-    for request in requests.collect::<Vec<_>>() {
-        request.await.unwrap();
+    for shortcuts in WAYS {
+        let authority = Authority::new();
+        let (listener, _) = listen_with(&authority, shortcuts);
+        let link = link(&authority, &listener);
+        let requests = (0..1_000_u32).map(|number| {
+            let link = link.clone();
+            tokio::spawn(async move {
+                let reply = link.request(number.to_string()).await.unwrap();
+                assert_eq!(reply, format!("node/a says {number}"));
+            })
+        });
+        for request in requests.collect::<Vec<_>>() {
+            request.await.unwrap();
+        }
     }
 }
 
@@ -170,34 +177,40 @@ fn credentials_know_until_when_they_hold() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_oversized_message_closes_its_connection_and_no_other() {
-    let authority = Authority::new();
-    let (listener, recorder) = listen(&authority);
-    let (bad, good) = (link(&authority, &listener), link(&authority, &listener));
-    good.request("hello").await.unwrap();
-    bad.request("hello").await.unwrap();
-    bad.send(vec![0; tributary_transport::limits::FRAME_BYTES_MAX + 1]).unwrap();
-    let stats = Arc::clone(listener.stats());
-    eventually("the frame is counted", || stats.frames_malformed.load(Ordering::Relaxed) == 1)
+    for shortcuts in WAYS {
+        let authority = Authority::new();
+        let (listener, recorder) = listen_with(&authority, shortcuts);
+        let (bad, good) = (link(&authority, &listener), link(&authority, &listener));
+        good.request("hello").await.unwrap();
+        bad.request("hello").await.unwrap();
+        bad.send(vec![0; tributary_transport::limits::FRAME_BYTES_MAX + 1]).unwrap();
+        let stats = Arc::clone(listener.stats());
+        eventually("the frame is counted", || stats.frames_malformed.load(Ordering::Relaxed) == 1)
+            .await;
+        good.request("still here").await.unwrap();
+        // A link that is connected still may not have noticed the loss yet.
+        eventually("the link is restored", || {
+            stats.connections_accepted.load(Ordering::Relaxed) == 3
+        })
         .await;
-    good.request("still here").await.unwrap();
-    // A link that is connected still may not have noticed the loss yet.
-    eventually("the link is restored", || stats.connections_accepted.load(Ordering::Relaxed) == 3)
-        .await;
-    bad.request("back again").await.unwrap();
-    assert_eq!(recorder.messages().len(), 0);
+        bad.request("back again").await.unwrap();
+        assert_eq!(recorder.messages().len(), 0);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_that_the_handler_refuses_closes_the_connection() {
-    let authority = Authority::new();
-    let (listener, _) = listen(&authority);
-    let link = link(&authority, &listener);
-    link.request("hello").await.unwrap();
-    link.send(harness::REFUSED_MESSAGE).unwrap();
-    eventually("the connection is closed and restored", || {
-        listener.stats().connections_accepted.load(Ordering::Relaxed) == 2
-    })
-    .await;
+    for shortcuts in WAYS {
+        let authority = Authority::new();
+        let (listener, _) = listen_with(&authority, shortcuts);
+        let link = link(&authority, &listener);
+        link.request("hello").await.unwrap();
+        link.send(harness::REFUSED_MESSAGE).unwrap();
+        eventually("the connection is closed and restored", || {
+            listener.stats().connections_accepted.load(Ordering::Relaxed) == 2
+        })
+        .await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -218,52 +231,59 @@ async fn random_datagrams_harm_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_link_is_restored_when_its_server_comes_back() {
-    let authority = Authority::new();
-    let (listener, _) = listen(&authority);
-    let address = listener.local_addr().unwrap();
-    let link = link(&authority, &listener);
-    link.request("hello").await.unwrap();
-    listener.shutdown().await;
-    eventually("the loss is noticed", || !link.is_connected()).await;
-    assert!(matches!(link.request("x").await, Err(RequestError::NotConnected(_))));
-    assert!(matches!(link.send("x"), Err(SendError::NotConnected(_))));
+    for shortcuts in WAYS {
+        let authority = Authority::new();
+        let (listener, _) = listen_with(&authority, shortcuts);
+        let address = listener.local_addr().unwrap();
+        let link = link(&authority, &listener);
+        link.request("hello").await.unwrap();
+        listener.shutdown().await;
+        eventually("the loss is noticed", || !link.is_connected()).await;
+        assert!(matches!(link.request("x").await, Err(RequestError::NotConnected(_))));
+        assert!(matches!(link.send("x"), Err(SendError::NotConnected(_))));
 
-    let credentials = authority.credentials(Role::Node, "a");
-    let again = Listener::bind(address, &credentials, Recorder::new("node/a")).unwrap();
-    eventually("the link is restored", || link.is_connected()).await;
-    assert_eq!(link.request("hello").await.unwrap(), "node/a says hello");
-    drop(again);
+        let credentials = authority.credentials(Role::Node, "a");
+        let again =
+            Listener::bind(address, &credentials, shortcuts, Recorder::new("node/a")).unwrap();
+        eventually("the link is restored", || link.is_connected()).await;
+        assert_eq!(link.request("hello").await.unwrap(), "node/a says hello");
+        drop(again);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_under_way_when_the_connection_breaks_is_lost_not_refused() {
-    let authority = Authority::new();
-    let (listener, recorder) = listen(&authority);
-    let link = link(&authority, &listener);
-    let waiting = tokio::spawn({
-        let link = link.clone();
-        async move { link.request(harness::NEVER_ANSWERED).await }
-    });
-    eventually("the request is there", || recorder.requests() == 1).await;
-    drop(listener);
-    let error = waiting.await.unwrap().unwrap_err();
-    assert!(matches!(error, RequestError::Lost(_)) && error.was_sent(), "{error:?}");
+    for shortcuts in WAYS {
+        let authority = Authority::new();
+        let (listener, recorder) = listen_with(&authority, shortcuts);
+        let link = link(&authority, &listener);
+        let waiting = tokio::spawn({
+            let link = link.clone();
+            async move { link.request(harness::NEVER_ANSWERED).await }
+        });
+        eventually("the request is there", || recorder.requests() == 1).await;
+        drop(listener);
+        let error = waiting.await.unwrap().unwrap_err();
+        assert!(matches!(error, RequestError::Lost(_)) && error.was_sent(), "{error:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_lets_running_requests_end() {
-    let authority = Authority::new();
-    let (listener, recorder) = listen(&authority);
-    let link = link(&authority, &listener);
-    let waiting = tokio::spawn({
-        let link = link.clone();
-        async move { link.request(harness::ANSWERED_LATER).await }
-    });
-    eventually("the request is there", || recorder.requests() == 1).await;
-    let stop = tokio::spawn(listener.shutdown());
-    recorder.release();
-    assert_eq!(waiting.await.unwrap().unwrap(), "node/a says later");
-    stop.await.unwrap();
+    for shortcuts in WAYS {
+        let authority = Authority::new();
+        let (listener, recorder) = listen_with(&authority, shortcuts);
+        let link = link(&authority, &listener);
+        let waiting = tokio::spawn({
+            let link = link.clone();
+            async move { link.request(harness::ANSWERED_LATER).await }
+        });
+        eventually("the request is there", || recorder.requests() == 1).await;
+        let stop = tokio::spawn(listener.shutdown());
+        recorder.release();
+        assert_eq!(waiting.await.unwrap().unwrap(), "node/a says later");
+        stop.await.unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -305,7 +325,12 @@ async fn a_taken_port_is_named() {
     let authority = Authority::new();
     let (listener, recorder) = listen(&authority);
     let address = listener.local_addr().unwrap();
-    let second = Listener::bind(address, &authority.credentials(Role::Node, "a"), recorder);
+    let second = Listener::bind(
+        address,
+        &authority.credentials(Role::Node, "a"),
+        Shortcuts::Offered,
+        recorder,
+    );
     assert!(matches!(second, Err(BindError::InUse(taken)) if taken == address));
     tokio::time::timeout(Duration::from_secs(5), link(&authority, &listener).request("x"))
         .await

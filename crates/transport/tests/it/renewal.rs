@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tributary_transport::authority::Issued;
 use tributary_transport::{
-    Credentials, Endpoint, Expected, Listener, Renewal, RequestError, Role, RoleKind,
+    Credentials, Endpoint, Expected, Listener, Renewal, RequestError, Role, RoleKind, Shortcuts,
 };
 
 use crate::harness::{Authority, Recorder, eventually, link};
@@ -25,7 +25,8 @@ fn load(directory: &Path) -> Credentials {
 fn renewed_listener(directory: &Path) -> (Listener, Endpoint) {
     let credentials = load(directory);
     let address = "127.0.0.1:0".parse().unwrap();
-    let listener = Listener::bind(address, &credentials, Recorder::new("a")).unwrap();
+    let listener =
+        Listener::bind(address, &credentials, Shortcuts::Offered, Recorder::new("a")).unwrap();
     let endpoint = Endpoint::client(&credentials).unwrap();
     tokio::spawn(Renewal::new(&endpoint, Some(&listener)).run());
     (listener, endpoint)
@@ -51,7 +52,8 @@ async fn replaced_files_are_used_for_new_connections_while_old_ones_go_on() {
     // What is dialled from here is shown the new one as well.
     let credentials = new.credentials(Role::Node, "b");
     let address = "127.0.0.1:0".parse().unwrap();
-    let other = Listener::bind(address, &credentials, Recorder::new("b")).unwrap();
+    let other =
+        Listener::bind(address, &credentials, Shortcuts::Offered, Recorder::new("b")).unwrap();
     let there = endpoint.connect(other.local_addr().unwrap(), Expected::any(RoleKind::Node));
     there.request("hello").await.unwrap();
 }

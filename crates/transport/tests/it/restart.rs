@@ -6,9 +6,9 @@ use bytes::Bytes;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use tributary_transport::{BindError, Listener, PeerLink, RequestError, Role, limits};
+use tributary_transport::{BindError, Listener, PeerLink, RequestError, Role, Shortcuts, limits};
 
-use crate::harness::{Authority, NEVER_ANSWERED, Recorder, eventually, link, listen};
+use crate::harness::{Authority, NEVER_ANSWERED, Recorder, WAYS, eventually, link, listen_with};
 
 /// Without being told a peer would notice after [`limits::IDLE_WAIT`].
 const TOLD_WITHIN: Duration = Duration::from_secs(5);
@@ -16,11 +16,17 @@ const _: () = assert!(TOLD_WITHIN.as_secs() < limits::IDLE_WAIT.as_secs());
 
 #[test]
 fn peers_of_a_killed_listener_are_told_by_the_one_that_takes_its_place() {
+    for shortcuts in WAYS {
+        told_by_the_one_that_takes_its_place(shortcuts);
+    }
+}
+
+fn told_by_the_one_that_takes_its_place(shortcuts: Shortcuts) {
     let (authority, peers, killed) =
         (Authority::new(), Runtime::new().unwrap(), Runtime::new().unwrap());
     let credentials = authority.credentials(Role::Node, "a");
     let recorder = Recorder::new("node/a");
-    let bind = |address| Listener::bind(address, &credentials, recorder.clone());
+    let bind = |address| Listener::bind(address, &credentials, shortcuts, recorder.clone());
     let first = {
         let _on = killed.enter();
         bind("127.0.0.1:0".parse().unwrap()).unwrap()
@@ -47,11 +53,17 @@ fn peers_of_a_killed_listener_are_told_by_the_one_that_takes_its_place() {
 
 #[test]
 fn peers_of_a_killed_listener_notice_though_nobody_tells_them() {
+    for shortcuts in WAYS {
+        notice_though_nobody_tells_them(shortcuts);
+    }
+}
+
+fn notice_though_nobody_tells_them(shortcuts: Shortcuts) {
     let (authority, peers, killed) =
         (Authority::new(), Runtime::new().unwrap(), Runtime::new().unwrap());
     let (listener, recorder) = {
         let _on = killed.enter();
-        listen(&authority)
+        listen_with(&authority, shortcuts)
     };
     let address = listener.local_addr().unwrap();
     peers.block_on(async {
@@ -70,7 +82,7 @@ fn peers_of_a_killed_listener_notice_though_nobody_tells_them() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_listener_that_is_silent_for_long_has_not_ended() {
     let authority = Authority::new();
-    let (listener, _) = listen(&authority);
+    let (listener, _) = listen_with(&authority, Shortcuts::Withheld);
     let link = link(&authority, &listener);
     link.request("hello").await.unwrap();
     tokio::time::sleep(20 * limits::PROBE_INTERVAL).await;
