@@ -10,7 +10,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::{sleep, timeout};
 
-use super::{Lasting, SECRET_BYTES, Secrets, is_own_user, name, widen};
+use super::{Lasting, SECRET_BYTES, Secrets, is_own_user, name};
 use crate::identity::Identity;
 use crate::limits::{ACCEPT_PAUSE, HANDSHAKE_WAIT, HANDSHAKES_MAX};
 use crate::refusals::RefusalLog;
@@ -98,7 +98,6 @@ impl Gate {
         let mut question = [0; SECRET_BYTES];
         socket.read_exact(&mut question).await?;
         let Expected { stream, answer, arrivals } = self.expected(&question).await;
-        widen(&socket);
         socket.write_all(&answer).await?;
         // A connection that is gone takes its sockets along.
         drop(arrivals.send((stream, socket)).await);

@@ -22,14 +22,12 @@ mod gate;
 mod take;
 
 use quinn::Connection;
-use socket2::SockRef;
 use tokio::net::UnixStream;
 
 pub(crate) use gate::{Gate, open_doorway};
 pub(crate) use take::{Shortcut, take};
 
 use crate::identity::Identity;
-use crate::limits::SOCKET_BUFFER_BYTES;
 
 /// What the secrets are used for (RFC 8446, section 7.5).
 const EXPORTER_LABEL: &[u8] = b"EXPORTER-tributary-shortcut";
@@ -101,9 +99,4 @@ fn name(identity: &Identity, port: u16) -> String {
 fn is_own_user(socket: &UnixStream) -> bool {
     let own = rustix::process::geteuid().as_raw();
     own != OVERFLOW_USER && socket.peer_cred().is_ok_and(|peer| peer.uid() == own)
-}
-
-/// Room for what is under way; the system may grant less.
-fn widen(socket: &UnixStream) {
-    drop(SockRef::from(socket).set_send_buffer_size(SOCKET_BUFFER_BYTES));
 }

@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-use super::{Lasting, SECRET_BYTES, Secrets, is_own_user, name, widen};
+use super::{Lasting, SECRET_BYTES, Secrets, is_own_user, name};
 use crate::identity::Identity;
 use crate::limits::SHORTCUT_WAIT;
 
@@ -46,7 +46,6 @@ async fn socket(
     if !is_own_user(&socket) {
         return refused("a process of another user");
     }
-    widen(&socket);
     socket.write_all(&question).await?;
     let mut shown = [0; SECRET_BYTES];
     socket.read_exact(&mut shown).await?;
