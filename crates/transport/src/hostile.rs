@@ -7,14 +7,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use rustls::RootCertStore;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use time::OffsetDateTime;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::authority::{CertificateAuthority, SERVER_NAME};
+use crate::frame::{Frame, FrameKind};
 use crate::limits::{FRAME_BYTES_MAX, HANDSHAKE_WAIT, HANDSHAKES_MAX, LINK_REQUESTS_MAX};
+use crate::shortcut::{self, Shortcut};
+use crate::stream::CloseCode;
 use crate::{
     Credentials, Endpoint, Expected, Handler, Identity, Listener, PeerLink, RequestError, Role,
     RoleKind, Shortcuts,
@@ -103,6 +107,24 @@ impl Place {
         let config = quinn::ClientConfig::new(crypto);
         dialler().connect_with(config, self.address, SERVER_NAME).unwrap().await.unwrap()
     }
+
+    /// The same, with its shortcut.
+    async fn shortcut(&self) -> (quinn::Connection, Shortcut) {
+        let connection = self.connection().await;
+        let shortcut = shortcut::take(&connection, &node_a()).await.unwrap();
+        (connection, shortcut)
+    }
+}
+
+/// Who the listener is.
+fn node_a() -> Identity {
+    Identity { role: Role::Node, name: "a".to_owned() }
+}
+
+fn request(payload: &'static str) -> BytesMut {
+    let mut bytes = BytesMut::new();
+    Frame { kind: FrameKind::Request, number: 1, payload: payload.into() }.put(&mut bytes);
+    bytes
 }
 
 fn credentials(
@@ -228,6 +250,54 @@ async fn random_bytes_in_a_stream_close_that_connection_only() {
     }
     good.request("still here").await.unwrap();
     assert_eq!(read(&place.listener.stats().connections_accepted), 33);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shortcut_is_served_no_longer_than_its_connection() {
+    let place = Place::new();
+    let (connection, mut shortcut) = place.shortcut().await;
+    // One reply is wanted and never comes; what was asked before is answered.
+    for payload in ["endless", "hello"] {
+        shortcut.requests.write_all(&request(payload)).await.unwrap();
+    }
+    let reply = Frame::read(&mut shortcut.requests).await.unwrap();
+    assert_eq!((reply.kind, &reply.payload[..]), (FrameKind::Reply, &b"hello"[..]));
+    connection.close(CloseCode::Done.code(), b"but I keep the sockets");
+    for socket in [&mut shortcut.requests, &mut shortcut.messages] {
+        let read = tokio::time::timeout(PATIENCE, socket.read_u8()).await.unwrap();
+        assert!(read.is_err(), "{read:?}");
+    }
+    let stats = place.listener.stats();
+    eventually("its place is free", || read(&stats.connections_open) == 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn random_bytes_in_a_shortcut_close_its_connection() {
+    let place = Place::new();
+    for is_of_messages in [false, true] {
+        let (connection, mut shortcut) = place.shortcut().await;
+        let Shortcut { requests, messages } = &mut shortcut;
+        let socket = if is_of_messages { messages } else { requests };
+        socket.write_all(&[0xff; 64]).await.unwrap();
+        let closed = tokio::time::timeout(PATIENCE, connection.closed()).await.unwrap();
+        assert!(matches!(closed, quinn::ConnectionError::ApplicationClosed(_)), "{closed}");
+    }
+    assert_eq!(read(&place.listener.stats().frames_malformed), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_is_answered_once_and_only_while_its_connection_lasts() {
+    let place = Place::new();
+    let (connection, _shortcut) = place.shortcut().await;
+    let unused = place.connection().await;
+    let stats = place.listener.stats();
+    eventually("both are connected", || read(&stats.connections_open) == 2).await;
+    unused.close(CloseCode::Done.code(), b"too early");
+    eventually("one is closed", || read(&stats.connections_open) == 1).await;
+    for connection in [connection, unused] {
+        assert!(shortcut::take(&connection, &node_a()).await.is_none());
+    }
+    assert_eq!(read(&stats.shortcuts_taken), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

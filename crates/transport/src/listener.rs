@@ -50,6 +50,10 @@ pub trait Handler: Send + Sync + 'static {
     fn large_message(&self, peer: &Identity, payload: Bytes) -> Result<(), String>;
 }
 
+/// Who may write replies at once: of each connection a stream, and a shortcut that
+/// came too late to be taken.
+const WRITERS_MAX: usize = 2 * CONNECTIONS_MAX;
+
 /// A listening endpoint. Stops when dropped; [`Listener::shutdown`] stops in
 /// order.
 #[derive(Debug)]
@@ -121,7 +125,7 @@ impl Listener {
         )
         .map_err(other)?;
         let stats = Arc::new(TransportStats::default());
-        let writers = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let writers = Arc::new(Semaphore::new(WRITERS_MAX));
         let (closing, is_closing) = watch::channel(false);
         let service = Arc::new(Service {
             handler,
@@ -165,7 +169,7 @@ impl Listener {
     pub async fn shutdown(self) {
         self.closing.send_replace(true);
         self.endpoint.set_server_config(None);
-        let all = u32::try_from(CONNECTIONS_MAX).unwrap_or(u32::MAX);
+        let all = u32::try_from(WRITERS_MAX).unwrap_or(u32::MAX);
         let drained = timeout(DRAIN_WAIT, self.writers.acquire_many(all)).await;
         if drained.is_err() {
             tracing::warn!(wait = ?DRAIN_WAIT, "requests were still running at the stop");
@@ -246,7 +250,7 @@ impl<H: Handler> Service<H> {
         };
         count(&self.stats.connections_accepted);
         count(&self.stats.connections_open);
-        Arc::new(Served { service: Arc::clone(&self), connection, peer }).run().await;
+        Served::new(Arc::clone(&self), connection, peer).run().await;
         self.stats.connections_open.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
     }
 

@@ -1,8 +1,8 @@
 //! What is served to one peer: the streams of its connection, or their shortcuts,
 //! each by a task of its own.
 //!
-//! Requests run concurrently up to [`REQUESTS_IN_FLIGHT_MAX`]; then the stream is
-//! not read until one ends. Messages are handed over one by one, in order.
+//! Requests run concurrently up to [`REQUESTS_IN_FLIGHT_MAX`]; then no more are
+//! read until one ends. Messages are handed over one by one, in order.
 
 use std::sync::Arc;
 
@@ -24,12 +24,23 @@ use crate::stream::{CloseCode, STREAM_OF_MESSAGES, STREAM_OF_ONE_LARGE_MESSAGE, 
 
 /// A connection, and whose it is.
 pub(crate) struct Served<H> {
-    pub(crate) service: Arc<Service<H>>,
-    pub(crate) connection: Connection,
-    pub(crate) peer: Arc<Identity>,
+    service: Arc<Service<H>>,
+    connection: Connection,
+    peer: Arc<Identity>,
+    /// Held by each request that is worked on.
+    in_flight: Arc<Semaphore>,
 }
 
 impl<H: Handler> Served<H> {
+    pub(crate) fn new(
+        service: Arc<Service<H>>,
+        connection: Connection,
+        peer: Arc<Identity>,
+    ) -> Arc<Self> {
+        let in_flight = Arc::new(Semaphore::new(REQUESTS_IN_FLIGHT_MAX));
+        Arc::new(Self { service, connection, peer, in_flight })
+    }
+
     /// Serves whatever the peer opens until the connection is gone.
     pub(crate) async fn run(self: Arc<Self>) {
         let mut shortcuts = self.service.gate.expect(&self.connection);
@@ -47,11 +58,17 @@ impl<H: Handler> Served<H> {
                     Lasting::Requests => {
                         count(&self.service.stats.shortcuts_taken);
                         let (receive, send) = socket.into_split();
-                        self.spawn(|served| served.requests(Outgoing::Shortcut(send), receive));
+                        self.spawn(|served| {
+                            let connection = served.connection.clone();
+                            let serving = served.requests(Outgoing::Shortcut(send), receive);
+                            while_open(connection, serving)
+                        });
                     }
                     // The whole socket: a half that is dropped would tell the peer
                     // that all has been read.
-                    Lasting::Messages => self.spawn(|served| served.messages(socket)),
+                    Lasting::Messages => self.spawn(|served| {
+                        while_open(served.connection.clone(), served.messages(socket))
+                    }),
                 },
             }
         }
@@ -81,13 +98,15 @@ impl<H: Handler> Served<H> {
         let Service { writers, stats, closing, .. } = &*self.service;
         let Ok(writing) = Arc::clone(writers).acquire_owned().await else { return Ok(()) };
         let (replies, queue) = frame_queue(REQUESTS_IN_FLIGHT_MAX, usize::MAX);
-        let stats_of_replies = Arc::clone(stats);
+        let (stats_of_replies, connection) = (Arc::clone(stats), self.connection.clone());
         tokio::spawn(async move {
-            write_frames(queue, send, &stats_of_replies).await;
+            tokio::select! {
+                () = write_frames(queue, send, &stats_of_replies) => {}
+                _ = connection.closed() => {}
+            }
             drop(writing);
         });
         let mut closing = closing.clone();
-        let in_flight = Arc::new(Semaphore::new(REQUESTS_IN_FLIGHT_MAX));
         let mut receive = BufReader::with_capacity(WRITE_BYTES_MAX, receive);
         while !*closing.borrow_and_update() {
             let read = tokio::select! {
@@ -105,7 +124,7 @@ impl<H: Handler> Served<H> {
             }
             count(&stats.requests_received);
             count_bytes(&stats.bytes_received, frame.payload.len());
-            let Ok(permit) = Arc::clone(&in_flight).acquire_owned().await else {
+            let Ok(permit) = Arc::clone(&self.in_flight).acquire_owned().await else {
                 return Ok(());
             };
             let (handler, peer) = (Arc::clone(&self.service.handler), Arc::clone(&self.peer));
@@ -164,6 +183,18 @@ impl<H: Handler> Served<H> {
         count(&stats.messages_received);
         count_bytes(&stats.bytes_received, payload.len());
         handler.large_message(&self.peer, payload.into()).map_err(Close::refused)
+    }
+}
+
+/// Serves a socket as long as the connection that it belongs to is open: a peer could
+/// keep it for longer.
+async fn while_open(
+    connection: Connection,
+    serving: impl Future<Output = Result<(), Close>>,
+) -> Result<(), Close> {
+    tokio::select! {
+        end = serving => end,
+        _ = connection.closed() => Ok(()),
     }
 }
 
