@@ -63,7 +63,7 @@ impl Cluster {
     /// # Errors
     ///
     /// When it does not start.
-    pub fn up(programs: &Path, parent: &Path, shape: Shape) -> Result<Self> {
+    pub fn up(programs: &Path, parent: &Path, shape: Shape, has_shortcuts: bool) -> Result<Self> {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let scratch = parent.join(format!("{PREFIX}{}-{number}", std::process::id()));
         fs::create_dir_all(&scratch).with_context(|| scratch.display().to_string())?;
@@ -72,6 +72,9 @@ impl Cluster {
         up.args(["cluster", "up", "--relays", "2", "--settlement-interval", "200ms"]);
         up.args(["--chains", &shape.chains.to_string()]);
         up.args(["--replicas", &shape.replicas.to_string()]);
+        if !has_shortcuts {
+            up.arg("--no-shortcuts");
+        }
         command::run(&mut up)?;
         Ok(cluster)
     }

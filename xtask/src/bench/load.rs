@@ -22,6 +22,8 @@ pub struct Workbench {
     pub scale: Scale,
     /// What has been measured.
     pub figures: Figures,
+    /// Whether processes of clusters take shortcuts to each other.
+    pub has_shortcuts: bool,
     scratch: PathBuf,
     canonical: Option<Prepared>,
 }
@@ -100,7 +102,8 @@ impl Workbench {
     /// Nothing measured yet.
     pub fn new(programs: PathBuf, scratch: PathBuf, is_quick: bool) -> Self {
         let scale = if is_quick { QUICK } else { FULL };
-        Self { programs, scale, figures: Figures::default(), scratch, canonical: None }
+        let figures = Figures::default();
+        Self { programs, scale, figures, has_shortcuts: true, scratch, canonical: None }
     }
 
     /// A fresh cluster.
@@ -109,7 +112,7 @@ impl Workbench {
     ///
     /// When it does not start.
     pub fn fresh(&self, shape: Shape) -> Result<Prepared> {
-        let cluster = Cluster::up(&self.programs, &self.scratch, shape)?;
+        let cluster = Cluster::up(&self.programs, &self.scratch, shape, self.has_shortcuts)?;
         Ok(Prepared { cluster, payments: 0.0, disk_bytes_opened: 0, opened: BTreeSet::new() })
     }
 

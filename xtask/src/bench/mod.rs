@@ -69,6 +69,9 @@ pub struct Options {
     /// Take the programs that `cargo xtask optimize` built
     #[arg(long, conflicts_with = "built")]
     optimized: bool,
+    /// Processes speak QUIC only, as on machines of their own
+    #[arg(long)]
+    no_shortcuts: bool,
 }
 
 /// Measures and reports.
@@ -88,6 +91,7 @@ pub fn run(options: &Options) -> Result<()> {
         if options.optimized { optimize::programs()? } else { target_dir()?.join("release") };
     cluster::sweep(&programs, &scratch)?;
     let mut bench = Workbench::new(programs, scratch, options.quick);
+    bench.has_shortcuts = !options.no_shortcuts;
     micro::yardsticks(&mut bench).context("measuring the yardsticks")?;
     for step in &steps {
         let names = step.rows.join(", ");
@@ -132,7 +136,8 @@ pub fn drive(programs: &Path, rows: &[String]) -> Result<()> {
 fn finish(options: &Options, figures: Figures) -> Result<()> {
     let machine = machine::describe();
     let build = if options.optimized { "-optimized" } else { "" };
-    let commit = machine::commit()? + build;
+    let ways = if options.no_shortcuts { "-quic" } else { "" };
+    let commit = machine::commit()? + build + ways;
     print!("{}", report::table(&figures));
     let json = report::json(&figures, &commit, &machine)?;
     let page = page::render(&figures, &commit, &machine, options.quick);
