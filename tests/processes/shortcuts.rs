@@ -20,8 +20,8 @@ fn processes_of_one_machine_take_shortcuts_unless_they_are_not_to() {
     for (options, are_taken) in [(&[][..], true), (&["--no-shortcuts"], false)] {
         let options = [&["--chains", "1", "--relays", "1"], options].concat();
         let cluster = Cluster::up(&options);
-        let names = cluster.path().join("topology.toml");
-        let node = Topology::load(&names).expect("topology").nodes.swap_remove(0);
+        let topology = Topology::load(&cluster.path().join("topology.toml")).expect("topology");
+        let node = &topology.nodes[0];
         let name = format!("@tributary:node/{}@{}", node.name, node.address.port());
         if !are_taken {
             // It is ready, so its peers are connected.

@@ -63,9 +63,9 @@ impl Dialler {
             };
             let is_closed = matches!(attempt, Err(NoConnection::NobodyListens));
             match attempt {
-                Ok(connection) => {
+                Ok((connection, peer)) => {
                     let begin = Instant::now();
-                    if self.hold(connection, probe.as_ref(), &sessions).await.is_none() {
+                    if self.hold(connection, &peer, probe.as_ref(), &sessions).await.is_none() {
                         return;
                     }
                     // A peer that closes at once would be dialled without end.
@@ -87,7 +87,8 @@ impl Dialler {
         }
     }
 
-    async fn dial(&self, probe: Option<&Probe>) -> Result<Connection, NoConnection> {
+    /// A connection, and to whom.
+    async fn dial(&self, probe: Option<&Probe>) -> Result<(Connection, Identity), NoConnection> {
         // A first datagram that nobody takes is repeated only after a second.
         if probe.is_some_and(Probe::is_refused) {
             return Err(NoConnection::NobodyListens);
@@ -110,9 +111,9 @@ impl Dialler {
             Ok(Err(error)) => return Err(error.to_string().into()),
             Err(_) => return Err("the handshake took too long".to_owned().into()),
         };
-        let found: Identity = identity_of(&connection)?;
+        let found = identity_of(&connection)?;
         if self.expected.admits(&found) {
-            return Ok(connection);
+            return Ok((connection, found));
         }
         count(&self.endpoint.stats.identities_refused);
         let reason = format!("expected a {}, found {found}", self.expected.role);
@@ -124,10 +125,11 @@ impl Dialler {
     async fn hold(
         &self,
         connection: Connection,
+        peer: &Identity,
         probe: Option<&Probe>,
         sessions: &watch::Sender<Option<Arc<Session>>>,
     ) -> Option<()> {
-        let Some(streams) = self.open(&connection).await else { return Some(()) };
+        let Some(streams) = self.open(&connection, peer).await else { return Some(()) };
         let (requests, request_queue) = frame_queue(LINK_REQUESTS_MAX, LINK_BYTES_MAX);
         let (messages, message_queue) = frame_queue(LINK_MESSAGES_MAX, LINK_BYTES_MAX);
         let session = Arc::new(Session {
@@ -175,9 +177,8 @@ impl Dialler {
     }
 
     /// Opens the lasting streams; None if the connection breaks.
-    async fn open(&self, connection: &Connection) -> Option<Streams> {
-        let peer = identity_of(connection).ok()?;
-        if let Some(Shortcut { requests, messages }) = shortcut::take(connection, &peer).await {
+    async fn open(&self, connection: &Connection, peer: &Identity) -> Option<Streams> {
+        if let Some(Shortcut { requests, messages }) = shortcut::take(connection, peer).await {
             count(&self.endpoint.stats.shortcuts_taken);
             let (replies, requests) = requests.into_split();
             let (_, messages) = messages.into_split();

@@ -58,17 +58,13 @@ impl<H: Handler> Served<H> {
                     Lasting::Requests => {
                         count(&self.service.stats.shortcuts_taken);
                         let (receive, send) = socket.into_split();
-                        self.spawn(|served| {
-                            let connection = served.connection.clone();
-                            let serving = served.requests(Outgoing::Shortcut(send), receive);
-                            while_open(connection, serving)
+                        self.spawn_while_open(|served| {
+                            served.requests(Outgoing::Shortcut(send), receive)
                         });
                     }
                     // The whole socket: a half that is dropped would tell the peer
                     // that all has been read.
-                    Lasting::Messages => self.spawn(|served| {
-                        while_open(served.connection.clone(), served.messages(socket))
-                    }),
+                    Lasting::Messages => self.spawn_while_open(|served| served.messages(socket)),
                 },
             }
         }
@@ -87,6 +83,21 @@ impl<H: Handler> Served<H> {
             }
             served.service.refusals.warn(&served.peer.to_string(), &reason);
             served.connection.close(code.code(), reason.as_bytes());
+        });
+    }
+
+    /// Serves a socket as long as the connection that it belongs to is open: a peer
+    /// could keep it for longer.
+    fn spawn_while_open<F>(self: &Arc<Self>, serve: impl FnOnce(Arc<Self>) -> F)
+    where
+        F: Future<Output = Result<(), Close>> + Send + 'static,
+    {
+        let (connection, serving) = (self.connection.clone(), serve(Arc::clone(self)));
+        self.spawn(|_| async move {
+            tokio::select! {
+                end = serving => end,
+                _ = connection.closed() => Ok(()),
+            }
         });
     }
 
@@ -183,18 +194,6 @@ impl<H: Handler> Served<H> {
         count(&stats.messages_received);
         count_bytes(&stats.bytes_received, payload.len());
         handler.large_message(&self.peer, payload.into()).map_err(Close::refused)
-    }
-}
-
-/// Serves a socket as long as the connection that it belongs to is open: a peer could
-/// keep it for longer.
-async fn while_open(
-    connection: Connection,
-    serving: impl Future<Output = Result<(), Close>>,
-) -> Result<(), Close> {
-    tokio::select! {
-        end = serving => end,
-        _ = connection.closed() => Ok(()),
     }
 }
 

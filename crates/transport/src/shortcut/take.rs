@@ -39,13 +39,13 @@ async fn socket(
     stream: Lasting,
 ) -> io::Result<UnixStream> {
     let refused = |reason| Err(io::Error::other(reason));
-    let Some(Secrets { question, answer }) = Secrets::of(connection, stream) else {
-        return refused("the connection's TLS exports no secrets");
-    };
     let mut socket = UnixStream::connect(name(peer, connection.remote_address().port())).await?;
     if !is_own_user(&socket) {
         return refused("a process of another user");
     }
+    let Some(Secrets { question, answer }) = Secrets::of(connection, stream) else {
+        return refused("the connection's TLS exports no secrets");
+    };
     socket.write_all(&question).await?;
     let mut shown = [0; SECRET_BYTES];
     socket.read_exact(&mut shown).await?;

@@ -7,10 +7,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use time::OffsetDateTime;
 use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 use tributary_transport::authority::{CertificateAuthority, Issued};
 use tributary_transport::{
-    Credentials, CredentialsError, Endpoint, Expected, Handler, Identity, Listener, PeerLink, Role,
-    RoleKind, Shortcuts,
+    Credentials, CredentialsError, Endpoint, Expected, Handler, Identity, Listener, PeerLink,
+    RequestError, Role, RoleKind, Shortcuts,
 };
 
 /// Name of a peer that the recorder does not admit.
@@ -157,6 +158,18 @@ pub fn listen_with(authority: &Authority, shortcuts: Shortcuts) -> (Listener, Ar
 pub fn link(authority: &Authority, listener: &Listener) -> PeerLink {
     let endpoint = Endpoint::client(&authority.credentials(Role::Relay, "r")).unwrap();
     endpoint.connect(listener.local_addr().unwrap(), Expected::any(RoleKind::Node))
+}
+
+/// The first request to a recorder, which has arrived and is not answered yet.
+pub async fn request_under_way(
+    link: &PeerLink,
+    recorder: &Recorder,
+    text: &'static str,
+) -> JoinHandle<Result<Bytes, RequestError>> {
+    let link = link.clone();
+    let waiting = tokio::spawn(async move { link.request(text).await });
+    eventually("the request arrives", || recorder.requests() == 1).await;
+    waiting
 }
 
 /// Waits until `condition` holds; fails after ten seconds.

@@ -13,7 +13,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
-use harness::{Authority, Recorder, WAYS, eventually, link, listen, listen_with};
+use harness::{
+    Authority, Recorder, WAYS, eventually, link, listen, listen_with, request_under_way,
+};
 use time::OffsetDateTime;
 use time::macros::datetime;
 use tributary_transport::limits::{WHOLE_BYTES_MIN, WRITE_BYTES_MAX};
@@ -257,11 +259,7 @@ async fn a_request_under_way_when_the_connection_breaks_is_lost_not_refused() {
         let authority = Authority::new();
         let (listener, recorder) = listen_with(&authority, shortcuts);
         let link = link(&authority, &listener);
-        let waiting = tokio::spawn({
-            let link = link.clone();
-            async move { link.request(harness::NEVER_ANSWERED).await }
-        });
-        eventually("the request is there", || recorder.requests() == 1).await;
+        let waiting = request_under_way(&link, &recorder, harness::NEVER_ANSWERED).await;
         drop(listener);
         let error = waiting.await.unwrap().unwrap_err();
         assert!(matches!(error, RequestError::Lost(_)) && error.was_sent(), "{error:?}");
@@ -274,11 +272,7 @@ async fn a_stop_lets_running_requests_end() {
         let authority = Authority::new();
         let (listener, recorder) = listen_with(&authority, shortcuts);
         let link = link(&authority, &listener);
-        let waiting = tokio::spawn({
-            let link = link.clone();
-            async move { link.request(harness::ANSWERED_LATER).await }
-        });
-        eventually("the request is there", || recorder.requests() == 1).await;
+        let waiting = request_under_way(&link, &recorder, harness::ANSWERED_LATER).await;
         let stop = tokio::spawn(listener.shutdown());
         recorder.release();
         assert_eq!(waiting.await.unwrap().unwrap(), "node/a says later");

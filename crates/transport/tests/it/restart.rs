@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::runtime::Runtime;
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use tributary_transport::{BindError, Listener, PeerLink, RequestError, Role, Shortcuts, limits};
+use tributary_transport::{BindError, Listener, RequestError, Role, Shortcuts, limits};
 
-use crate::harness::{Authority, NEVER_ANSWERED, Recorder, WAYS, eventually, link, listen_with};
+use crate::harness::{
+    Authority, NEVER_ANSWERED, Recorder, WAYS, link, listen_with, request_under_way,
+};
 
 /// Without being told a peer would notice after [`limits::IDLE_WAIT`].
 const TOLD_WITHIN: Duration = Duration::from_secs(5);
@@ -34,7 +34,7 @@ fn told_by_the_one_that_takes_its_place(shortcuts: Shortcuts) {
     let address = first.local_addr().unwrap();
     peers.block_on(async {
         let link = link(&authority, &first);
-        let waiting = request_under_way(&link, &recorder).await;
+        let waiting = request_under_way(&link, &recorder, NEVER_ANSWERED).await;
         // No task is left that could say farewell.
         killed.shutdown_background();
         drop(first);
@@ -68,7 +68,7 @@ fn notice_though_nobody_tells_them(shortcuts: Shortcuts) {
     let address = listener.local_addr().unwrap();
     peers.block_on(async {
         let link = link(&authority, &listener);
-        let waiting = request_under_way(&link, &recorder).await;
+        let waiting = request_under_way(&link, &recorder, NEVER_ANSWERED).await;
         assert_eq!(*link.ends().borrow(), 0);
         killed.shutdown_background();
         drop(listener);
@@ -89,15 +89,4 @@ async fn a_listener_that_is_silent_for_long_has_not_ended() {
     assert!(link.is_connected());
     assert_eq!(*link.ends().borrow(), 0);
     assert_eq!(link.request("still there").await.unwrap(), "node/a says still there");
-}
-
-/// A request that has arrived and will not be answered.
-async fn request_under_way(
-    link: &PeerLink,
-    recorder: &Recorder,
-) -> JoinHandle<Result<Bytes, RequestError>> {
-    let link = link.clone();
-    let waiting = tokio::spawn(async move { link.request(NEVER_ANSWERED).await });
-    eventually("the request arrives", || recorder.requests() == 1).await;
-    waiting
 }
