@@ -152,7 +152,7 @@ impl Disk {
             if bytes.is_empty() {
                 stored.pages.remove(key);
             } else {
-                stored.pages.insert(*key, bytes.clone());
+                stored.pages.insert(*key, bytes.to_bytes().into_owned());
             }
         }
         stored.checkpoint = Some(Sealed::new(SavedState::from(checkpoint).to_bytes()));
@@ -304,7 +304,8 @@ impl Stored {
     fn load_checkpoint(&self) -> Result<Option<Checkpoint>, Corrupt> {
         let Some(sealed) = &self.checkpoint else { return Ok(None) };
         let SavedState { index, term, header } = read(sealed, "checkpoint")?;
-        let pages = self.pages.iter().map(|(key, bytes)| Page { key: *key, bytes: bytes.clone() });
+        let pages =
+            self.pages.iter().map(|(key, bytes)| Page { key: *key, bytes: bytes.clone().into() });
         Ok(Some(Checkpoint { index, term, header, pages: pages.collect() }))
     }
 

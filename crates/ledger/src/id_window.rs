@@ -19,6 +19,7 @@ use tributary_types::codec::Encode;
 use tributary_types::{Amount, Domain, Hash, OutcomeCode, PaymentId, Position, TimeMs};
 
 pub(crate) use self::entry::{Fingerprint, Fingerprints};
+pub(crate) use self::pages::IdPage;
 
 use self::bucket::Bucket;
 use self::entry::Entry;

@@ -61,7 +61,7 @@ pub use ledger::{Admission, AdmissionError, Executed, Ledger};
 pub use outcome::BlockOutcomes;
 pub use outgoing::Outgoing;
 pub use owners::{InPlace, SignatureVerifier};
-pub use page::{Page, PageKey};
+pub use page::{Page, PageBytes, PageKey};
 pub use proof::{
     OutcomeProof, ProofError, RoutesError, RoutesProof, RoutesProofParts, StateProof,
     StateProofParts,

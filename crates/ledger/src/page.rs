@@ -6,8 +6,12 @@
 //! a snapshot is simply all pages. The certified `state_root` is the check: see
 //! [`Ledger::restore`].
 
+mod bytes;
+
 use tributary_types::canonical;
-use tributary_types::codec::{Decode, DecodeError, Encode, Reader, decode_list, encode_list};
+use tributary_types::codec::{Decode, DecodeError, Encode, Reader, decode_list};
+
+pub use self::bytes::PageBytes;
 
 use crate::ledger::{Ledger, Side};
 use crate::registry::Registry;
@@ -31,23 +35,22 @@ pub struct Page {
     /// Where it belongs.
     pub key: PageKey,
     /// Canonical bytes of the slice.
-    pub bytes: Vec<u8>,
+    pub bytes: PageBytes,
 }
 
 impl Encode for Page {
     fn encode(&self, out: &mut Vec<u8>) {
         self.key.encode(out);
-        encode_list(&self.bytes, out);
+        self.bytes.encode_list(out);
     }
 }
 
 impl Decode for Page {
     const BYTES_MIN: usize = 9;
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(Self {
-            key: PageKey::decode(reader)?,
-            bytes: decode_list(reader, "page", PAGE_BYTES_MAX)?,
-        })
+        let key = PageKey::decode(reader)?;
+        let bytes: Vec<u8> = decode_list(reader, "page", PAGE_BYTES_MAX)?;
+        Ok(Self { key, bytes: bytes.into() })
     }
 }
 
@@ -142,10 +145,10 @@ impl Ledger {
     /// One page; empty if there is no such page.
     fn page(&self, key: PageKey) -> Page {
         let (core, number) = (&self.core, key.number);
-        let bytes = match (key.section, &self.side) {
+        let bytes: Vec<u8> = match (key.section, &self.side) {
+            (section::ID_WINDOW, _) => return Page { key, bytes: core.window.page(number) },
             (section::ACCOUNTS, _) => core.accounts.page(number),
             (section::CHANNELS, _) => core.channels.page(number),
-            (section::ID_WINDOW, _) => core.window.page(number),
             (section::SMALL, Side::User(user)) => small(core.registry.get(), user.settlement.get()),
             (section::SMALL, Side::Hf(hf)) => small(core.registry.get(), hf.settled.get()),
             (section::PROXIES, Side::User(user)) => user.proxies.page(number),
@@ -159,7 +162,7 @@ impl Ledger {
             (section::MERCHANTS, Side::Hf(hf)) => hf.merchants.page(number),
             _ => Vec::new(),
         };
-        Page { key, bytes }
+        Page { key, bytes: bytes.into() }
     }
 }
 

@@ -1,6 +1,7 @@
 //! From pages back to a state: everything that a root can be recomputed from is,
 //! and must come out as the header says.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use thiserror::Error;
@@ -69,7 +70,7 @@ pub enum RestoreError {
 type Wrong = (PageKey, String);
 
 /// Non-empty pages by section, ascending by number.
-type Sections<'a> = BTreeMap<u8, Vec<(u32, &'a [u8])>>;
+type Sections<'a> = BTreeMap<u8, Vec<(u32, Cow<'a, [u8]>)>>;
 
 impl Ledger {
     /// The state that `header` names, from its pages in any order. Whether the
@@ -134,7 +135,10 @@ impl Ledger {
 fn sort(pages: &[Page]) -> Result<Sections<'_>, Wrong> {
     let mut sections = Sections::new();
     for page in pages.iter().filter(|page| !page.bytes.is_empty()) {
-        sections.entry(page.key.section).or_default().push((page.key.number, &page.bytes));
+        sections
+            .entry(page.key.section)
+            .or_default()
+            .push((page.key.number, page.bytes.to_bytes()));
     }
     for (section, pages) in &mut sections {
         pages.sort_unstable_by_key(|page| page.0);
@@ -157,11 +161,11 @@ fn restore(core: &mut Core, sections: &mut Sections<'_>, header: &Header) -> Res
         return Err((key, format!("{found} channels have a page, expected {expected}")));
     }
     for (number, bytes) in channels {
-        let restored = core.channels.restore_page(number, bytes);
+        let restored = core.channels.restore_page(number, &bytes);
         restored.map_err(|reason| (PageKey { section: section::CHANNELS, number }, reason))?;
     }
     for (number, bytes) in take(sections, section::ID_WINDOW) {
-        let restored = core.window.restore_page(number, bytes);
+        let restored = core.window.restore_page(number, &bytes);
         restored.map_err(|reason| (PageKey { section: section::ID_WINDOW, number }, reason))?;
     }
     core.window.restored();
@@ -187,7 +191,7 @@ fn restore(core: &mut Core, sections: &mut Sections<'_>, header: &Header) -> Res
 fn restore_small<T: Decode>(core: &mut Core, sections: &mut Sections<'_>) -> Result<T, Wrong> {
     let key = PageKey { section: section::SMALL, number: 0 };
     let pages = take(sections, section::SMALL);
-    let [(0, bytes)] = pages[..] else {
+    let [(0, bytes)] = &pages[..] else {
         return Err((key, format!("expected this page alone, found {} pages", pages.len())));
     };
     let (registry, settlement): (Registry, T) =
@@ -209,7 +213,7 @@ fn restore_table<R: Row>(
         if rows.len() != number as usize * rows_per_page {
             return Err((key, format!("{} rows come before this page", rows.len())));
         }
-        let mut reader = Reader::new(bytes);
+        let mut reader = Reader::new(&bytes);
         let decoded = decode_list(&mut reader, "rows", rows_per_page);
         let decoded = decoded.and_then(|rows| reader.finish().map(|()| rows));
         rows.append(&mut decoded.map_err(|error| (key, error.to_string()))?);
@@ -222,7 +226,7 @@ fn restore_table<R: Row>(
 fn restore_waiting(user: &mut UserChain, sections: &mut Sections<'_>) -> Result<(), Wrong> {
     for (number, bytes) in take(sections, section::WAITING) {
         let key = PageKey { section: section::WAITING, number };
-        let queue: Queue<_> = decode_exact(bytes).map_err(|error| (key, error.to_string()))?;
+        let queue: Queue<_> = decode_exact(&bytes).map_err(|error| (key, error.to_string()))?;
         let committed = user.proxies.rows().get(number as usize).and_then(|proxy| proxy.waiting);
         if committed.is_none() || committed != queue.commitment() || !queue.is_consistent() {
             return Err((key, "the queue is not the one that its proxy commits to".to_owned()));
@@ -245,7 +249,7 @@ fn restore_transfers(user: &mut UserChain, sections: &mut Sections<'_>) -> Resul
     let peers: Vec<_> = user.transfers.peers().collect();
     for (number, bytes) in take(sections, section::TRANSFERS) {
         let key = PageKey { section: section::TRANSFERS, number };
-        let queue = decode_exact(bytes).map_err(|error| (key, error.to_string()))?;
+        let queue = decode_exact(&bytes).map_err(|error| (key, error.to_string()))?;
         let peer = peers.get(number as usize);
         if !peer.is_some_and(|peer| user.transfers.restore(*peer, queue)) {
             return Err((key, "no such peer, or a queue that contradicts itself".to_owned()));
@@ -254,6 +258,6 @@ fn restore_transfers(user: &mut UserChain, sections: &mut Sections<'_>) -> Resul
     Ok(())
 }
 
-fn take<'a>(sections: &mut Sections<'a>, section: u8) -> Vec<(u32, &'a [u8])> {
+fn take<'a>(sections: &mut Sections<'a>, section: u8) -> Vec<(u32, Cow<'a, [u8]>)> {
     sections.remove(&section).unwrap_or_default()
 }

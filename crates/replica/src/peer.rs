@@ -162,7 +162,7 @@ mod tests {
     fn samples() -> [PeerMessage; 7] {
         let height = BlockHeight::new(2);
         let header_hash = header().hash(&Hash::ZERO);
-        let page = Page { key: PageKey { section: 1, number: 2 }, bytes: vec![3; 100] };
+        let page = Page { key: PageKey { section: 1, number: 2 }, bytes: vec![3; 100].into() };
         let snapshot = |certificate| {
             let (raft, header, pages) = (heartbeat(), header(), vec![page.clone()]);
             PeerMessage::Snapshot(Box::new(SnapshotMessage { raft, header, certificate, pages }))

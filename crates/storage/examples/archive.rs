@@ -70,7 +70,7 @@ fn fill(directory: &Path, saving_ms: &mut Vec<u128>) -> Result<u64, Box<dyn Erro
             if height.is_multiple_of(CHECKPOINT_BLOCKS) {
                 let page = |number| Page {
                     key: PageKey { section: 1, number },
-                    bytes: random(&mut state, PAGE_BYTES),
+                    bytes: random(&mut state, PAGE_BYTES).into(),
                 };
                 let pages: Vec<Page> = (0..PAGES).map(page).collect();
                 bytes += u64::from(PAGES) * PAGE_BYTES as u64;

@@ -120,8 +120,8 @@ impl Checkpoints {
             sections.entry(page.key.section).or_default().push(page);
         }
         for (section, pages) in sections {
-            let pages = pages.iter().map(|page| (page.key, &page.bytes[..]));
-            let places = self.files.write(chain, Segment { section, sequence }, pages)?;
+            let segment = Segment { section, sequence };
+            let places = self.files.write(chain, segment, pages.into_iter())?;
             live.extend(places.into_iter().map(|place| (place.key, place)));
         }
         self.files.sync(chain)

@@ -259,7 +259,7 @@ impl CheckpointStore for MemoryCheckpoints {
             if page.bytes.is_empty() {
                 pages.remove(&page.key);
             } else {
-                pages.insert(page.key, page.bytes.clone());
+                pages.insert(page.key, page.bytes.to_bytes().into_owned());
             }
         }
         let saved = SavedCheckpoint { index: *index, term: *term, header: header.clone(), pages };
@@ -279,7 +279,10 @@ impl CheckpointStore for MemoryCheckpoints {
             pages: saved
                 .pages
                 .iter()
-                .map(|(key, bytes)| tributary_ledger::Page { key: *key, bytes: bytes.clone() })
+                .map(|(key, bytes)| tributary_ledger::Page {
+                    key: *key,
+                    bytes: bytes.clone().into(),
+                })
                 .collect(),
         }))
     }

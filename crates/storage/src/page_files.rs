@@ -60,13 +60,14 @@ impl PageFiles {
         &self,
         chain: ChainId,
         segment: Segment,
-        pages: impl Iterator<Item = (PageKey, &'a [u8])>,
+        pages: impl Iterator<Item = &'a Page>,
     ) -> Result<Vec<PagePlace>, StorageFault> {
         let path = self.path(chain, segment);
         let write = || -> io::Result<Vec<PagePlace>> {
             let mut file = NewFile::create(&path)?;
-            let mut places = Vec::new();
-            for (key, bytes) in pages {
+            let (mut places, mut room) = (Vec::new(), Vec::new());
+            for Page { key, bytes } in pages {
+                let (key, bytes) = (*key, bytes.read(&mut room));
                 let offset = file.append(bytes)?;
                 let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;
                 let checksum = checksum(&page_key(chain, key), bytes);
@@ -114,7 +115,7 @@ impl PageFiles {
                 if checksum(&page_key(chain, place.key), bytes) != place.checksum {
                     return Err(corrupt(describe(chain, place.key), "checksum does not match"));
                 }
-                pages.push(Page { key: place.key, bytes: bytes.to_vec() });
+                pages.push(Page { key: place.key, bytes: bytes.to_vec().into() });
             }
         }
         pages.sort_unstable_by_key(|page| page.key);

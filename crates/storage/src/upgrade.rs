@@ -58,7 +58,7 @@ fn old_pages(database: &Database, chain: ChainId) -> Result<Vec<Page>, StorageFa
     let mut pages = Vec::new();
     let start = chain_start(chain);
     database.scan(Family::OldPages, chain, &start, Direction::Forward, |key, bytes| {
-        pages.push(Page { key: page_of(key)?, bytes: bytes.to_vec() });
+        pages.push(Page { key: page_of(key)?, bytes: bytes.to_vec().into() });
         Ok(Scan::Continue)
     })?;
     Ok(pages)

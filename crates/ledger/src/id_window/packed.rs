@@ -1,4 +1,5 @@
-//! How a bucket keeps its entries: 26 bytes each, in chunks that never move.
+//! How a bucket keeps its entries: 26 bytes each, in chunks that never move. A
+//! chunk that is full never changes either, so a checkpoint shares it.
 //!
 //! ```text
 //!  12 bytes  id: 74 random bits, and its time since the bucket's begin (22 bits)
@@ -9,6 +10,9 @@
 //! Version and variant of an id are the same in all (RFC 9562, section 5.7) and
 //! left out, and so is what all times and heights of a bucket have in common.
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use tributary_types::{BlockHeight, PaymentId, Position, TimeMs};
 
 use super::entry::Entry;
@@ -16,7 +20,7 @@ use super::entry::Entry;
 /// Longest span of time of a bucket, in ms: 70 minutes.
 pub(super) const SPAN_MS_MAX: u64 = 1 << OFFSET_BITS;
 /// Entries of a chunk.
-const CHUNK_ENTRIES: usize = 8_192;
+pub(super) const CHUNK_ENTRIES: usize = 8_192;
 const OFFSET_BITS: u32 = 22;
 /// Random bits of an id: 12 between version and variant, 62 behind.
 const RANDOM_BITS: u32 = 12 + LOW_BITS;
@@ -38,30 +42,55 @@ const _: () = assert!((BLOCKS_BITS + INDEX_BITS) as usize == 8 * POSITION_BYTES)
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct PackedId(u128);
 
-/// Entries in order of arrival.
-#[derive(Debug, Clone)]
-pub(super) struct Packed {
+/// An entry as it is kept.
+type Bytes = [u8; ENTRY_BYTES];
+
+/// What all entries of a bucket have in common.
+#[derive(Debug, Clone, Copy)]
+struct Base {
     /// Where the bucket's span of time begins.
     begin: TimeMs,
     /// Height of the first entry's block.
     first_height: BlockHeight,
-    chunks: Vec<Vec<[u8; ENTRY_BYTES]>>,
-    len: usize,
+}
+
+/// Entries in order of arrival.
+#[derive(Debug, Clone)]
+pub(super) struct Packed {
+    base: Base,
+    /// Chunks that are full.
+    full: Vec<Arc<Vec<Bytes>>>,
+    /// The one behind them.
+    last: Vec<Bytes>,
+}
+
+/// A chunk that is full, shared with its bucket.
+#[derive(Debug, Clone)]
+pub(super) struct FullChunk {
+    base: Base,
+    entries: Arc<Vec<Bytes>>,
+}
+
+impl FullChunk {
+    pub(super) fn entries(&self) -> impl Iterator<Item = Entry> {
+        self.entries.iter().map(|bytes| self.base.entry(bytes))
+    }
 }
 
 impl Packed {
     /// No entries yet; the bucket's span begins at `begin`.
     pub(super) const fn new(begin: TimeMs) -> Self {
-        Self { begin, first_height: BlockHeight::new(0), chunks: Vec::new(), len: 0 }
+        let base = Base { begin, first_height: BlockHeight::new(0) };
+        Self { base, full: Vec::new(), last: Vec::new() }
     }
 
     pub(super) const fn len(&self) -> usize {
-        self.len
+        self.full.len() * CHUNK_ENTRIES + self.last.len()
     }
 
     /// An id as it is kept here; `None` if its time is outside of the span.
     pub(super) fn pack_id(&self, id: PaymentId) -> Option<PackedId> {
-        let offset = id.time().get().checked_sub(self.begin.get())?;
+        let offset = id.time().get().checked_sub(self.base.begin.get())?;
         let bits = id.get();
         let low = bits & ((1 << LOW_BITS) - 1);
         let high = bits >> 64 & 0xfff;
@@ -73,40 +102,62 @@ impl Packed {
     /// before the first one's or 2^28 blocks behind it, or its index in the block
     /// 2^20 or more.
     pub(super) fn push(&mut self, id: PackedId, entry: &Entry) -> Option<()> {
-        if self.len == 0 {
-            self.first_height = entry.position.height();
+        if self.len() == 0 {
+            self.base.first_height = entry.position.height();
         }
-        let blocks = entry.position.height().get().checked_sub(self.first_height.get())?;
+        let blocks = entry.position.height().get().checked_sub(self.base.first_height.get())?;
         let index = u64::from(entry.position.index());
         if blocks >> BLOCKS_BITS > 0 || index >> INDEX_BITS > 0 {
             return None;
         }
         let position = blocks << INDEX_BITS | index;
-        let mut bytes = [0; ENTRY_BYTES];
+        let mut bytes: Bytes = [0; ENTRY_BYTES];
         let (head, rest) = bytes.split_at_mut(ID_BYTES);
         let (content, place) = rest.split_at_mut(CONTENT_BYTES);
         head.copy_from_slice(&id.0.to_le_bytes()[..ID_BYTES]);
         content.copy_from_slice(&entry.content_and_code.to_le_bytes());
         place.copy_from_slice(&position.to_le_bytes()[..POSITION_BYTES]);
-        if self.len.is_multiple_of(CHUNK_ENTRIES) {
-            self.chunks.push(Vec::with_capacity(CHUNK_ENTRIES));
+        if self.last.capacity() == 0 {
+            self.last.reserve_exact(CHUNK_ENTRIES);
         }
-        self.chunks.last_mut()?.push(bytes);
-        self.len += 1;
+        self.last.push(bytes);
+        if self.last.len() == CHUNK_ENTRIES {
+            self.full.push(Arc::new(std::mem::take(&mut self.last)));
+        }
         Some(())
     }
 
     /// The id at `row`.
     pub(super) fn id(&self, row: usize) -> PackedId {
-        let (id, _) = self.bytes(row).split_at(ID_BYTES);
-        let mut bytes = [0; 16];
-        bytes[..ID_BYTES].copy_from_slice(id);
-        PackedId(u128::from_le_bytes(bytes))
+        id(self.bytes(row))
     }
 
     /// The entry at `row`.
     pub(super) fn get(&self, row: usize) -> Entry {
-        let (_, rest) = self.bytes(row).split_at(ID_BYTES);
+        self.base.entry(self.bytes(row))
+    }
+
+    /// Entries of these rows.
+    pub(super) fn range(&self, rows: Range<usize>) -> impl Iterator<Item = Entry> {
+        rows.map(|row| self.get(row))
+    }
+
+    /// The chunk of that number, if there is one and it is full.
+    pub(super) fn full_chunk(&self, number: usize) -> Option<FullChunk> {
+        let entries = Arc::clone(self.full.get(number)?);
+        Some(FullChunk { base: self.base, entries })
+    }
+
+    fn bytes(&self, row: usize) -> &Bytes {
+        let (chunk, row) = (row / CHUNK_ENTRIES, row % CHUNK_ENTRIES);
+        &self.full.get(chunk).map_or(&self.last, Arc::as_ref)[row]
+    }
+}
+
+impl Base {
+    /// What is kept in these bytes.
+    fn entry(self, bytes: &Bytes) -> Entry {
+        let (_, rest) = bytes.split_at(ID_BYTES);
         let (content, place) = rest.split_at(CONTENT_BYTES);
         let (mut content_and_code, mut position) = ([0; 8], [0; 8]);
         content_and_code.copy_from_slice(content);
@@ -116,27 +167,26 @@ impl Packed {
         let index = position & ((1 << INDEX_BITS) - 1);
         let index = u32::try_from(index).unwrap_or_default();
         Entry {
-            id: self.unpack_id(self.id(row)),
+            id: self.unpack_id(id(bytes)),
             content_and_code: u64::from_le_bytes(content_and_code),
             position: Position::new(BlockHeight::new(height), index).unwrap_or_default(),
         }
     }
 
-    /// Entries of these rows.
-    pub(super) fn range(&self, rows: std::ops::Range<usize>) -> impl Iterator<Item = Entry> {
-        rows.map(|row| self.get(row))
-    }
-
-    fn unpack_id(&self, PackedId(packed): PackedId) -> PaymentId {
+    fn unpack_id(self, PackedId(packed): PackedId) -> PaymentId {
         let offset = u64::try_from(packed >> RANDOM_BITS).unwrap_or_default();
         let high = packed >> LOW_BITS & 0xfff;
         let low = packed & ((1 << LOW_BITS) - 1);
         PaymentId::of_bits(self.begin.plus_ms(offset), high << 64 | low)
     }
+}
 
-    fn bytes(&self, row: usize) -> &[u8; ENTRY_BYTES] {
-        &self.chunks[row / CHUNK_ENTRIES][row % CHUNK_ENTRIES]
-    }
+/// The id that is kept in these bytes.
+fn id(bytes: &Bytes) -> PackedId {
+    let (id, _) = bytes.split_at(ID_BYTES);
+    let mut bytes = [0; 16];
+    bytes[..ID_BYTES].copy_from_slice(id);
+    PackedId(u128::from_le_bytes(bytes))
 }
 
 impl PackedId {

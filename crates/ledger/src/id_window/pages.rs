@@ -1,15 +1,18 @@
-//! Pages of a checkpoint: slices of buckets, each with its bucket's number.
+//! Pages of a checkpoint: slices of buckets, each with its bucket's number. The
+//! page of a full chunk shares it and is encoded by whoever writes it down: that
+//! way the chain's thread does not wait for memory that only the page needs.
 
 use tributary_types::codec::{Decode, Encode, Reader, decode_list, encode_count};
 
 use super::bucket::Bucket;
 use super::entry::Entry;
-use super::packed::SPAN_MS_MAX;
+use super::packed::{CHUNK_ENTRIES, FullChunk, SPAN_MS_MAX};
 use super::{BUCKETS, IdWindow};
 use crate::limits::ID_WINDOW_MS_MAX;
+use crate::page::PageBytes;
 
-/// Entries of one page of a checkpoint.
-const PAGE_ENTRIES: usize = 8_192;
+/// Entries of one page of a checkpoint: those of a chunk.
+const PAGE_ENTRIES: usize = CHUNK_ENTRIES;
 /// Bits of a page number that count the pages of a bucket; those above are the
 /// bucket's number modulo [`PAGE_BUCKETS`].
 const PAGE_BITS: u32 = 23;
@@ -37,21 +40,23 @@ impl IdWindow {
     }
 
     /// The canonical bytes of a page; empty if there is no such page.
-    pub(crate) fn page(&self, page: u32) -> Vec<u8> {
+    pub(crate) fn page(&self, page: u32) -> PageBytes {
         let residue = u64::from(page >> PAGE_BITS);
         let found = self.buckets.iter().find(|(number, _)| *number % PAGE_BUCKETS == residue);
-        let start = (page & ((1 << PAGE_BITS) - 1)) as usize * PAGE_ENTRIES;
-        let mut bytes = Vec::new();
-        if let Some((number, bucket)) = found {
-            let end = (start + PAGE_ENTRIES).min(bucket.entries.len());
-            if start < end {
-                bytes.reserve(u64::BYTES_MIN + u32::BYTES_MIN + (end - start) * Entry::BYTES_MIN);
-                number.encode(&mut bytes);
-                encode_count(end - start, &mut bytes);
-                bucket.entries.range(start..end).for_each(|entry| entry.encode(&mut bytes));
-            }
+        let Some((&number, bucket)) = found else { return PageBytes::default() };
+        let slice = (page & ((1 << PAGE_BITS) - 1)) as usize;
+        if let Some(chunk) = bucket.entries.full_chunk(slice) {
+            return PageBytes::of_ids(IdPage { bucket: number, chunk });
         }
-        bytes
+        let mut bytes = Vec::new();
+        let rows = slice * PAGE_ENTRIES..bucket.entries.len();
+        if !rows.is_empty() {
+            bytes.reserve(page_bytes(rows.len()));
+            number.encode(&mut bytes);
+            encode_count(rows.len(), &mut bytes);
+            bucket.entries.range(rows).for_each(|entry| entry.encode(&mut bytes));
+        }
+        bytes.into()
     }
 
     /// Adds the entries of a page; the pages of one bucket come in order.
@@ -80,6 +85,30 @@ impl IdWindow {
         self.buckets.values_mut().for_each(Bucket::restored);
         self.stale = true;
     }
+}
+
+/// The page of a full chunk.
+#[derive(Debug, Clone)]
+pub(crate) struct IdPage {
+    bucket: u64,
+    chunk: FullChunk,
+}
+
+impl IdPage {
+    /// How many bytes it takes, the same for each.
+    pub(crate) const BYTES: usize = page_bytes(PAGE_ENTRIES);
+
+    /// Appends its canonical bytes.
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        self.bucket.encode(out);
+        encode_count(PAGE_ENTRIES, out);
+        self.chunk.entries().for_each(|entry| entry.encode(out));
+    }
+}
+
+/// Bytes of a page of so many entries.
+const fn page_bytes(entries: usize) -> usize {
+    u64::BYTES_MIN + u32::BYTES_MIN + entries * Entry::BYTES_MIN
 }
 
 /// The numbers of a bucket's pages.

@@ -115,7 +115,7 @@ fn a_snapshot_that_does_not_fit_its_header_is_refused() {
         &|message| {
             let page = message.pages.iter_mut().max_by_key(|page| page.bytes.len()).unwrap();
             let last = page.bytes.len() - 1;
-            page.bytes[last] ^= 1;
+            page.bytes.to_mut()[last] ^= 1;
         },
         &mut cluster,
     );

@@ -159,7 +159,7 @@ fn a_checkpoint_and_all_blocks_before_it_survive_sigkill_together() {
         assert_eq!(at % CHECKPOINT_BLOCKS, 0);
         assert_eq!(saved.pages.len(), 20);
         for found in &saved.pages {
-            assert_eq!(found.bytes, bytes(at, 10_000));
+            assert_eq!(*found.bytes.to_bytes(), bytes(at, 10_000));
         }
         let blocks = database.blocks();
         for number in 1..=at {

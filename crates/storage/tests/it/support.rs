@@ -88,7 +88,7 @@ pub fn certificate(at: u64) -> Certificate {
 }
 
 pub fn page(section: u8, number: u32, content: &[u8]) -> Page {
-    Page { key: PageKey { section, number }, bytes: content.to_vec() }
+    Page { key: PageKey { section, number }, bytes: content.to_vec().into() }
 }
 
 pub fn checkpoint(number: u16, at: u64, pages: Vec<Page>) -> Checkpoint {

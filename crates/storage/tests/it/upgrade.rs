@@ -49,7 +49,7 @@ fn written(directory: &Path) {
         let record = ((index, term), header).to_bytes();
         put(&database, "checkpoints", &number.to_be_bytes(), &record);
         for page in &pages {
-            put(&database, "pages", &key_of(number, page), &page.bytes);
+            put(&database, "pages", &key_of(number, page), &page.bytes.to_bytes());
         }
     }
 }
@@ -99,7 +99,7 @@ fn an_upgrade_that_ended_half_way_is_begun_again() {
     assert!(is_corrupt(&fault), "{fault}");
     assert_eq!(fs::read_to_string(directory.path().join("format")).unwrap(), "1\n");
     assert!(directory.path().join("pages/7/2-1").is_file());
-    put(&open_engine(directory.path()), "pages", &key, &rotten.bytes);
+    put(&open_engine(directory.path()), "pages", &key, &rotten.bytes.to_bytes());
     check(&open(directory.path()).unwrap());
     // The end of the process before the new format was noted.
     fs::write(directory.path().join("format"), "1\n").unwrap();

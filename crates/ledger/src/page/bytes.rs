@@ -1,0 +1,111 @@
+//! The bytes of a page: encoded already, or where what is to be encoded stands.
+
+use std::borrow::Cow;
+
+use tributary_types::codec::{encode_count, encode_list};
+
+use crate::id_window::IdPage;
+
+/// Canonical bytes of one page. Those of a full page of remembered ids are encoded
+/// each time that they are read; until then it shares the ids with the ledger.
+#[derive(Debug, Clone)]
+pub struct PageBytes(Form);
+
+#[derive(Debug, Clone)]
+enum Form {
+    Encoded(Vec<u8>),
+    Ids(IdPage),
+}
+
+impl PageBytes {
+    pub(crate) const fn of_ids(page: IdPage) -> Self {
+        Self(Form::Ids(page))
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        match &self.0 {
+            Form::Encoded(bytes) => bytes.len(),
+            Form::Ids(_) => IdPage::BYTES,
+        }
+    }
+
+    /// Whether the slice is gone.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The bytes. If they have to be encoded first they are in `room`, whose
+    /// memory serves one page after the other.
+    #[must_use]
+    pub fn read<'a>(&'a self, room: &'a mut Vec<u8>) -> &'a [u8] {
+        match &self.0 {
+            Form::Encoded(bytes) => bytes,
+            Form::Ids(page) => {
+                room.clear();
+                page.encode(room);
+                room
+            }
+        }
+    }
+
+    /// The bytes, in memory of their own if they have to be encoded first.
+    #[must_use]
+    pub fn to_bytes(&self) -> Cow<'_, [u8]> {
+        match &self.0 {
+            Form::Encoded(bytes) => Cow::Borrowed(bytes),
+            Form::Ids(page) => Cow::Owned(encoded(page)),
+        }
+    }
+
+    /// The bytes, to be changed.
+    pub fn to_mut(&mut self) -> &mut Vec<u8> {
+        if let Form::Ids(page) = &self.0 {
+            self.0 = Form::Encoded(encoded(page));
+        }
+        match &mut self.0 {
+            Form::Encoded(bytes) => bytes,
+            Form::Ids(_) => unreachable!("it was encoded above"),
+        }
+    }
+
+    /// Appends them as a list.
+    pub(crate) fn encode_list(&self, out: &mut Vec<u8>) {
+        match &self.0 {
+            Form::Encoded(bytes) => encode_list(bytes, out),
+            Form::Ids(page) => {
+                encode_count(IdPage::BYTES, out);
+                page.encode(out);
+            }
+        }
+    }
+}
+
+fn encoded(page: &IdPage) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(IdPage::BYTES);
+    page.encode(&mut bytes);
+    bytes
+}
+
+impl Default for PageBytes {
+    /// None.
+    fn default() -> Self {
+        Vec::new().into()
+    }
+}
+
+impl From<Vec<u8>> for PageBytes {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(Form::Encoded(bytes))
+    }
+}
+
+impl PartialEq for PageBytes {
+    fn eq(&self, other: &Self) -> bool {
+        self.to_bytes() == other.to_bytes()
+    }
+}
+
+impl Eq for PageBytes {}
