@@ -64,6 +64,8 @@ impl Default for LogLimits {
 pub struct RaftEngineLog {
     engine: Arc<OpenEngine>,
     records: BTreeMap<ChainId, LogRecord>,
+    /// Empty between writes; its memory serves one after the other.
+    batch: LogBatch,
 }
 
 impl RaftEngineLog {
@@ -77,7 +79,7 @@ impl RaftEngineLog {
     pub fn open(directory: &Path, limits: LogLimits) -> Result<Self, StorageFault> {
         let engine = Arc::new(OpenEngine::open(directory, limits)?);
         let records = engine.recover_records()?;
-        Ok(Self { engine, records })
+        Ok(Self { engine, records, batch: LogBatch::default() })
     }
 
     /// A handle that keeps the log small; it may be used on another thread.
@@ -89,7 +91,8 @@ impl RaftEngineLog {
 
 impl LogStore for RaftEngineLog {
     fn write(&mut self, writes: Vec<LogWrite>) -> Result<(), StorageFault> {
-        let mut batch = LogBatch::default();
+        // Nothing of a write that fails is left for the next one.
+        let mut batch = std::mem::take(&mut self.batch);
         let mut changed: BTreeMap<ChainId, LogRecord> = BTreeMap::new();
         for write in writes {
             let chain = write.chain;
@@ -111,6 +114,7 @@ impl LogStore for RaftEngineLog {
             changed.insert(chain, step.record);
         }
         self.engine.write(&mut batch)?;
+        self.batch = batch;
         self.records.append(&mut changed);
         Ok(())
     }
