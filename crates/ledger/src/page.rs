@@ -145,24 +145,26 @@ impl Ledger {
     /// One page; empty if there is no such page.
     fn page(&self, key: PageKey) -> Page {
         let (core, number) = (&self.core, key.number);
-        let bytes: Vec<u8> = match (key.section, &self.side) {
-            (section::ID_WINDOW, _) => return Page { key, bytes: core.window.page(number) },
-            (section::ACCOUNTS, _) => core.accounts.page(number),
-            (section::CHANNELS, _) => core.channels.page(number),
-            (section::SMALL, Side::User(user)) => small(core.registry.get(), user.settlement.get()),
-            (section::SMALL, Side::Hf(hf)) => small(core.registry.get(), hf.settled.get()),
-            (section::PROXIES, Side::User(user)) => user.proxies.page(number),
+        let bytes = match (key.section, &self.side) {
+            (section::ACCOUNTS, _) => core.accounts.page(number).into(),
+            (section::CHANNELS, _) => core.channels.page(number).into(),
+            (section::ID_WINDOW, _) => core.window.page(number),
+            (section::SMALL, Side::User(user)) => {
+                small(core.registry.get(), user.settlement.get()).into()
+            }
+            (section::SMALL, Side::Hf(hf)) => small(core.registry.get(), hf.settled.get()).into(),
+            (section::PROXIES, Side::User(user)) => user.proxies.page(number).into(),
             (section::WAITING, Side::User(user)) => {
-                user.waiting.get(&number).map(Encode::to_bytes).unwrap_or_default()
+                user.waiting.get(&number).map(Encode::to_bytes).unwrap_or_default().into()
             }
             (section::TRANSFERS, Side::User(user)) => {
                 let peer = user.transfers.peers().nth(number as usize);
-                peer.map(|peer| user.transfers.page(peer)).unwrap_or_default()
+                peer.map(|peer| user.transfers.page(peer)).unwrap_or_default().into()
             }
-            (section::MERCHANTS, Side::Hf(hf)) => hf.merchants.page(number),
-            _ => Vec::new(),
+            (section::MERCHANTS, Side::Hf(hf)) => hf.merchants.page(number).into(),
+            _ => Vec::new().into(),
         };
-        Page { key, bytes: bytes.into() }
+        Page { key, bytes }
     }
 }
 

@@ -69,8 +69,11 @@ pub enum RestoreError {
 /// What is wrong with which page.
 type Wrong = (PageKey, String);
 
-/// Non-empty pages by section, ascending by number.
-type Sections<'a> = BTreeMap<u8, Vec<(u32, Cow<'a, [u8]>)>>;
+/// Non-empty pages of one section, ascending by number.
+type Pages<'a> = Vec<(u32, Cow<'a, [u8]>)>;
+
+/// Those of all sections.
+type Sections<'a> = BTreeMap<u8, Pages<'a>>;
 
 impl Ledger {
     /// The state that `header` names, from its pages in any order. Whether the
@@ -135,10 +138,8 @@ impl Ledger {
 fn sort(pages: &[Page]) -> Result<Sections<'_>, Wrong> {
     let mut sections = Sections::new();
     for page in pages.iter().filter(|page| !page.bytes.is_empty()) {
-        sections
-            .entry(page.key.section)
-            .or_default()
-            .push((page.key.number, page.bytes.to_bytes()));
+        let pages = sections.entry(page.key.section).or_default();
+        pages.push((page.key.number, page.bytes.to_bytes()));
     }
     for (section, pages) in &mut sections {
         pages.sort_unstable_by_key(|page| page.0);
@@ -258,6 +259,6 @@ fn restore_transfers(user: &mut UserChain, sections: &mut Sections<'_>) -> Resul
     Ok(())
 }
 
-fn take<'a>(sections: &mut Sections<'a>, section: u8) -> Vec<(u32, Cow<'a, [u8]>)> {
+fn take<'a>(sections: &mut Sections<'a>, section: u8) -> Pages<'a> {
     sections.remove(&section).unwrap_or_default()
 }

@@ -43,7 +43,7 @@ impl IdWindow {
     pub(crate) fn page(&self, page: u32) -> PageBytes {
         let residue = u64::from(page >> PAGE_BITS);
         let found = self.buckets.iter().find(|(number, _)| *number % PAGE_BUCKETS == residue);
-        let Some((&number, bucket)) = found else { return PageBytes::default() };
+        let Some((&number, bucket)) = found else { return Vec::new().into() };
         let slice = (page & ((1 << PAGE_BITS) - 1)) as usize;
         if let Some(chunk) = bucket.entries.full_chunk(slice) {
             return PageBytes::of_ids(IdPage { bucket: number, chunk });
@@ -51,10 +51,7 @@ impl IdWindow {
         let mut bytes = Vec::new();
         let rows = slice * PAGE_ENTRIES..bucket.entries.len();
         if !rows.is_empty() {
-            bytes.reserve(page_bytes(rows.len()));
-            number.encode(&mut bytes);
-            encode_count(rows.len(), &mut bytes);
-            bucket.entries.range(rows).for_each(|entry| entry.encode(&mut bytes));
+            encode_page(number, rows.len(), bucket.entries.range(rows), &mut bytes);
         }
         bytes.into()
     }
@@ -100,10 +97,16 @@ impl IdPage {
 
     /// Appends its canonical bytes.
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
-        self.bucket.encode(out);
-        encode_count(PAGE_ENTRIES, out);
-        self.chunk.entries().for_each(|entry| entry.encode(out));
+        encode_page(self.bucket, PAGE_ENTRIES, self.chunk.entries(), out);
     }
+}
+
+/// Appends the page of these entries of a bucket, of which there are `count`.
+fn encode_page(bucket: u64, count: usize, entries: impl Iterator<Item = Entry>, out: &mut Vec<u8>) {
+    out.reserve(page_bytes(count));
+    bucket.encode(out);
+    encode_count(count, out);
+    entries.for_each(|entry| entry.encode(out));
 }
 
 /// Bytes of a page of so many entries.

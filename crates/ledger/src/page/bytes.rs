@@ -56,18 +56,11 @@ impl PageBytes {
     pub fn to_bytes(&self) -> Cow<'_, [u8]> {
         match &self.0 {
             Form::Encoded(bytes) => Cow::Borrowed(bytes),
-            Form::Ids(page) => Cow::Owned(encoded(page)),
-        }
-    }
-
-    /// The bytes, to be changed.
-    pub fn to_mut(&mut self) -> &mut Vec<u8> {
-        if let Form::Ids(page) = &self.0 {
-            self.0 = Form::Encoded(encoded(page));
-        }
-        match &mut self.0 {
-            Form::Encoded(bytes) => bytes,
-            Form::Ids(_) => unreachable!("it was encoded above"),
+            Form::Ids(page) => {
+                let mut bytes = Vec::new();
+                page.encode(&mut bytes);
+                Cow::Owned(bytes)
+            }
         }
     }
 
@@ -80,19 +73,6 @@ impl PageBytes {
                 page.encode(out);
             }
         }
-    }
-}
-
-fn encoded(page: &IdPage) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(IdPage::BYTES);
-    page.encode(&mut bytes);
-    bytes
-}
-
-impl Default for PageBytes {
-    /// None.
-    fn default() -> Self {
-        Vec::new().into()
     }
 }
 

@@ -98,7 +98,9 @@ fn a_changed_page_refuses_to_start_and_names_the_height() {
     let pages = &mut restored.checkpoint.as_mut().unwrap().pages;
     let page = pages.iter_mut().max_by_key(|page| page.bytes.len()).unwrap();
     let middle = page.bytes.len() / 2;
-    page.bytes.to_mut()[middle] ^= 1;
+    let mut bytes = page.bytes.to_bytes().into_owned();
+    bytes[middle] ^= 1;
+    page.bytes = bytes.into();
     let error = start(restored).err().unwrap();
     assert!(
         matches!(&error, StartError::Checkpoint { height, .. } if height.get() == 4),

@@ -115,7 +115,9 @@ fn a_snapshot_that_does_not_fit_its_header_is_refused() {
         &|message| {
             let page = message.pages.iter_mut().max_by_key(|page| page.bytes.len()).unwrap();
             let last = page.bytes.len() - 1;
-            page.bytes.to_mut()[last] ^= 1;
+            let mut bytes = page.bytes.to_bytes().into_owned();
+            bytes[last] ^= 1;
+            page.bytes = bytes.into();
         },
         &mut cluster,
     );

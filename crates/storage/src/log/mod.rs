@@ -64,7 +64,8 @@ impl Default for LogLimits {
 pub struct RaftEngineLog {
     engine: Arc<OpenEngine>,
     records: BTreeMap<ChainId, LogRecord>,
-    /// Empty between writes; its memory serves one after the other.
+    /// Empty between writes; its memory serves one after the other. The engine
+    /// keeps no more than 8 MiB of it.
     batch: LogBatch,
 }
 
