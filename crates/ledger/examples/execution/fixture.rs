@@ -1,7 +1,7 @@
 //! What the measurements run on: chains in memory, bodies made beforehand.
 
 use tributary_chain::certificate::Vote;
-use tributary_chain::channel::{ChannelLeaf, channels_root};
+use tributary_chain::channel::{ChannelLeaf, DELIVERY_MESSAGES_MAX, channels_root};
 use tributary_chain::message::MerchantNotice;
 use tributary_chain::operation::{
     AccountStatus, AssetEntry, FloatPolicy, InstitutionEntry, OpenAccount, OpenMerchant,
@@ -18,10 +18,12 @@ use tributary_types::{
     InstitutionId, PaymentId, PaymentKind, PaymentRecord, Reference, SigningKey, Slot, TimeMs,
 };
 
-/// The user chain.
+/// The user chain that is measured; all accounts are on it.
 pub const USER_CHAIN: ChainId = ChainId::new(1);
+/// All user chains.
+pub const USER_CHAINS: [ChainId; 3] = [USER_CHAIN, ChainId::new(2), ChainId::new(3)];
 /// The HF chain.
-pub const HF_CHAIN: ChainId = ChainId::new(2);
+pub const HF_CHAIN: ChainId = ChainId::new(4);
 /// The asset of all accounts.
 pub const ASSET: AssetId = AssetId::new(1);
 /// Payments of a full block.
@@ -31,10 +33,12 @@ const BATCH_OPERATIONS: usize = 4_096;
 /// Block time between two blocks.
 const BLOCK_INTERVAL_MS: u64 = 20;
 /// Longer than any measurement takes in block time: nothing settles.
-const SETTLEMENT_INTERVAL_MS: u64 = 604_800_000;
+const NEVER_MS: u64 = 604_800_000;
+/// Shorter than a block takes in block time: each one settles.
+const EACH_BLOCK_MS: u64 = 1;
 const BANK: InstitutionId = InstitutionId::new(1);
 const CREATED: TimeMs = TimeMs::new(1_760_000_000_000);
-/// Seeds of the keys of the two chains' validators and of the institution.
+/// Seeds of the keys of the chains' validators and of the institution.
 const USER_VALIDATOR: u8 = 1;
 const HF_VALIDATOR: u8 = 2;
 const INSTITUTION: u8 = 9;
@@ -47,6 +51,8 @@ pub struct World {
     pub users: Vec<AccountId>,
     /// Merchants that it knows.
     pub merchants: Vec<AccountId>,
+    /// What the HF chain sends.
+    from_hf: Outbox,
     /// Block time of the next block.
     now: TimeMs,
     random: u64,
@@ -56,7 +62,16 @@ pub struct World {
 impl World {
     /// A user chain with this many accounts and merchants.
     pub fn user_chain(accounts: usize, merchants: usize) -> Self {
-        let mut world = Self::empty(USER_CHAIN);
+        Self::user_chain_of(NEVER_MS, accounts, merchants)
+    }
+
+    /// The same; it settles with each block.
+    pub fn settling_chain(accounts: usize, merchants: usize) -> Self {
+        Self::user_chain_of(EACH_BLOCK_MS, accounts, merchants)
+    }
+
+    fn user_chain_of(settlement_interval_ms: u64, accounts: usize, merchants: usize) -> Self {
+        let mut world = Self::empty(USER_CHAIN, settlement_interval_ms);
         world.open_merchants_by_notice(merchants);
         world.open_users(accounts);
         world
@@ -64,7 +79,7 @@ impl World {
 
     /// The HF chain with this many merchants.
     pub fn hf_chain(merchants: usize) -> Self {
-        let mut world = Self::empty(HF_CHAIN);
+        let mut world = Self::empty(HF_CHAIN, NEVER_MS);
         for first in (0..merchants).step_by(BATCH_OPERATIONS) {
             let last = (first + BATCH_OPERATIONS).min(merchants);
             let mut operations = Vec::new();
@@ -76,17 +91,23 @@ impl World {
                 operations.push(Operation { id: world.id(), action });
                 world.merchants.push(account);
             }
-            let body = world.body(operations, Vec::new(), Vec::new());
+            let acknowledged = USER_CHAINS.map(|chain| {
+                let chains = [chain, HF_CHAIN];
+                delivery(world.ledger.cluster(), &Outbox::default(), 0, chains, first as u64)
+            });
+            let body = world.body(operations, Vec::new(), acknowledged.to_vec());
             assert_committed(&world.ledger.execute(&body, Hash::ZERO));
         }
         world
     }
 
     /// A chain without accounts.
-    pub fn empty(chain: ChainId) -> Self {
-        let ledger = Ledger::genesis(&genesis(), chain).expect("the genesis is valid");
+    fn empty(chain: ChainId, settlement_interval_ms: u64) -> Self {
+        let genesis = genesis(settlement_interval_ms);
+        let ledger = Ledger::genesis(&genesis, chain).expect("the genesis is valid");
         let (users, merchants) = (Vec::new(), Vec::new());
-        Self { ledger, users, merchants, now: CREATED, random: 1, next_id: 0 }
+        let from_hf = Outbox::default();
+        Self { ledger, users, merchants, from_hf, now: CREATED, random: 1, next_id: 0 }
     }
 
     /// Opens and funds more accounts.
@@ -109,18 +130,28 @@ impl World {
 
     /// Makes merchants known as the HF chain does.
     fn open_merchants_by_notice(&mut self, merchants: usize) {
-        let mut outbox = Outbox::default();
-        for number in 0..merchants {
-            let account = account(AccountClass::Hf, &name('m', number));
-            self.merchants.push(account);
-            let (status, float) = (AccountStatus::Open, FloatPolicy::default());
-            let notice = MerchantNotice { account, asset: ASSET, status, float };
-            outbox.send(HF_CHAIN, USER_CHAIN, Message::Merchant(notice));
+        for first in (0..merchants).step_by(DELIVERY_MESSAGES_MAX) {
+            for number in first..merchants.min(first + DELIVERY_MESSAGES_MAX) {
+                let account = account(AccountClass::Hf, &name('m', number));
+                self.merchants.push(account);
+                let (status, float) = (AccountStatus::Open, FloatPolicy::default());
+                let notice = MerchantNotice { account, asset: ASSET, status, float };
+                self.from_hf.send(HF_CHAIN, USER_CHAIN, Message::Merchant(notice));
+            }
+            let delivery = self.delivery_from_hf();
+            let body = self.body(Vec::new(), Vec::new(), vec![delivery]);
+            let executed = self.ledger.execute(&body, Hash::ZERO);
+            assert!(executed.deliveries.iter().all(Result::is_ok), "{:?}", executed.deliveries);
+            self.from_hf.acknowledge(self.from_hf.sent_sequence());
         }
-        let delivery = delivery(&outbox, 0, HF_CHAIN, USER_CHAIN, BlockHeight::new(1));
-        let body = self.body(Vec::new(), Vec::new(), vec![delivery]);
-        let executed = self.ledger.execute(&body, Hash::ZERO);
-        assert!(executed.deliveries.iter().all(Result::is_ok), "{:?}", executed.deliveries);
+    }
+
+    /// What the HF chain has sent and was not delivered; it has received all statements.
+    pub fn delivery_from_hf(&self) -> Delivery {
+        let stated = self.ledger.settlement_status().sent_sequence_to_hf;
+        let after = self.from_hf.acknowledged_sequence();
+        let chains = [HF_CHAIN, self.ledger.chain()];
+        delivery(self.ledger.cluster(), &self.from_hf, after, chains, stated)
     }
 
     /// Lets block time pass.
@@ -194,7 +225,8 @@ impl World {
         PaymentId::new(self.now, entropy)
     }
 
-    fn below(&mut self, limit: usize) -> usize {
+    /// A number below `limit`.
+    pub fn below(&mut self, limit: usize) -> usize {
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;
         self.random ^= self.random << 17;
@@ -202,26 +234,28 @@ impl World {
     }
 }
 
-/// The messages of an outbox after `after`, proved by a header of its chain.
+/// The messages of an outbox after `after` from the first of two chains to the other,
+/// proved by a header of it; it has received so many of the other's.
 pub fn delivery(
+    cluster: &Hash,
     outbox: &Outbox,
     after: u64,
-    source: ChainId,
-    destination: ChainId,
-    height: BlockHeight,
+    [source, destination]: [ChainId; 2],
+    received: u64,
 ) -> Delivery {
     let leaf = ChannelLeaf {
         peer: destination,
         sent_sequence: outbox.sent_sequence(),
         sent_digest: *outbox.sent_digest(),
-        received_sequence: 0,
+        received_sequence: received,
     };
     let tree = DenseTree::from_leaves(vec![leaf.hash()]);
-    let genesis = genesis();
-    let set: ValidatorSet = genesis.validator_set(source).expect("the chain has validators");
+    let seed = if source == HF_CHAIN { HF_VALIDATOR } else { USER_VALIDATOR };
+    let set = ValidatorSet::new(0, vec![key(seed).public()]).expect("one validator");
     let header = Header {
         chain: source,
-        height,
+        // One header for each thing that is said.
+        height: BlockHeight::new(outbox.sent_sequence() + received),
         parent: Hash::ZERO,
         time: CREATED,
         validator_set: set.hash(),
@@ -230,8 +264,7 @@ pub fn delivery(
         state_root: Hash::ZERO,
         channels_root: channels_root(&tree.commitment()),
     };
-    let validator = if source == HF_CHAIN { HF_VALIDATOR } else { USER_VALIDATOR };
-    let vote = Vote::sign(0, &key(validator), &header.hash(&genesis.hash()));
+    let vote = Vote::sign(0, &key(seed), &header.hash(cluster));
     let portion = outbox.portion(after, usize::MAX).expect("nothing is pruned");
     Delivery {
         first_sequence: portion.first_sequence,
@@ -250,15 +283,14 @@ pub fn assert_committed(executed: &Executed) {
     assert!(executed.outcomes.receipts.iter().all(|receipt| receipt.code.is_committed()));
 }
 
-fn genesis() -> Genesis {
+fn genesis(settlement_interval_ms: u64) -> Genesis {
     let spec = |id, kind, seed| ChainSpec { id, kind, validators: vec![key(seed).public()] };
+    let users = USER_CHAINS.map(|chain| spec(chain, ChainKind::User, USER_VALIDATOR));
+    let hf = spec(HF_CHAIN, ChainKind::Hf, HF_VALIDATOR);
     Genesis {
         cluster: "bench".to_owned(),
         created: CREATED,
-        chains: vec![
-            spec(USER_CHAIN, ChainKind::User, USER_VALIDATOR),
-            spec(HF_CHAIN, ChainKind::Hf, HF_VALIDATOR),
-        ],
+        chains: users.into_iter().chain([hf]).collect(),
         assets: vec![AssetEntry { id: ASSET, code: "GBP".parse().expect("a code"), scale: 2 }],
         institutions: vec![InstitutionEntry {
             id: BANK,
@@ -266,11 +298,8 @@ fn genesis() -> Genesis {
             keys: vec![key(INSTITUTION).public()],
             operator: true,
         }],
-        routes: RouteTable::even(1, &[USER_CHAIN], HF_CHAIN).expect("one user chain"),
-        parameters: Parameters {
-            settlement_interval_ms: SETTLEMENT_INTERVAL_MS,
-            ..Parameters::default()
-        },
+        routes: RouteTable::even(1, &USER_CHAINS, HF_CHAIN).expect("there are slots enough"),
+        parameters: Parameters { settlement_interval_ms, ..Parameters::default() },
     }
 }
 

@@ -24,6 +24,7 @@ mod execute;
 mod fixture;
 mod instructions;
 mod memory;
+mod settle;
 mod turns;
 
 use std::collections::BTreeMap;

@@ -10,8 +10,12 @@ use std::error::Error;
 use std::io::{BufRead, BufReader, Write, stdin, stdout};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Duration;
 
-use crate::execute::blocks;
+use crate::{credits, execute, settle};
+
+/// Merchants of the loads that are about having many.
+const MANY_MERCHANTS: usize = 100_000;
 
 /// What one build takes for a block: the name of the load, and nanoseconds.
 type Took = (String, f64);
@@ -53,11 +57,12 @@ pub fn compare(other: &Path, accounts: usize) -> Result<(), Box<dyn Error>> {
 /// If stdout is closed.
 pub fn answer(accounts: usize) -> Result<(), Box<dyn Error>> {
     let mut lines = stdin().lock().lines();
-    blocks(
-        accounts,
-        || lines.next().is_some_and(|line| line.is_ok()),
-        |load, took| writeln!(stdout(), "{load} {}", took.as_nanos()),
-    )?;
+    let mut asked = || lines.next().is_some_and(|line| line.is_ok());
+    let tell =
+        |load: &'static str, took: Duration| writeln!(stdout(), "{load} {}", took.as_nanos());
+    execute::blocks(accounts, &mut asked, tell)?;
+    settle::blocks(accounts, MANY_MERCHANTS, &mut asked, tell)?;
+    credits::blocks(MANY_MERCHANTS, &mut asked, tell)?;
     Ok(())
 }
 
