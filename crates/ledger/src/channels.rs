@@ -224,14 +224,12 @@ impl Channels {
         self.dirty_pages.take_sorted()
     }
 
-    /// The canonical bytes of a page; empty if there is no such page.
-    pub(crate) fn page(&self, number: u32) -> Vec<u8> {
-        let mut bytes = Vec::new();
+    /// Appends the canonical bytes of a page; nothing if there is no such page.
+    pub(crate) fn encode_page(&self, number: u32, out: &mut Vec<u8>) {
         if let Some(channel) = self.channels.get(number as usize) {
-            channel.inbox.encode(&mut bytes);
-            channel.outbox.encode(&mut bytes);
+            channel.inbox.encode(out);
+            channel.outbox.encode(out);
         }
-        bytes
     }
 
     /// Replaces both ends of a channel by those of a page.

@@ -7,12 +7,14 @@
 //! [`Ledger::restore`].
 
 mod bytes;
+mod lot;
 
 use tributary_types::canonical;
 use tributary_types::codec::{Decode, DecodeError, Encode, Reader, decode_list};
 
 pub use self::bytes::PageBytes;
 
+use self::lot::Lot;
 use crate::ledger::{Ledger, Side};
 use crate::registry::Registry;
 
@@ -93,9 +95,9 @@ impl Ledger {
         }
         keys.extend(numbers(section::CHANNELS, 0..core.channels.page_count()));
         keys.extend(numbers(section::ID_WINDOW, core.window.pages()));
-        keys.sort_unstable();
-        let pages = keys.into_iter().map(|key| self.page(key));
-        pages.filter(|page| !page.bytes.is_empty()).collect()
+        let mut pages = self.pages(keys);
+        pages.retain(|page| !page.bytes.is_empty());
+        pages
     }
 
     /// The whole state, ascending by key; [`Ledger::take_dirty_pages`] goes on
@@ -109,9 +111,8 @@ impl Ledger {
     /// empty one is gone. After [`Ledger::genesis`] that is the whole state,
     /// after [`Ledger::restore`] it may be a few pages too many.
     pub fn take_dirty_pages(&mut self) -> Vec<Page> {
-        let mut keys = self.take_dirty_keys();
-        keys.sort_unstable();
-        keys.into_iter().map(|key| self.page(key)).collect()
+        let keys = self.take_dirty_keys();
+        self.pages(keys)
     }
 
     /// The keys of the pages that changed since this was last called.
@@ -142,36 +143,63 @@ impl Ledger {
         keys
     }
 
-    /// One page; empty if there is no such page.
-    fn page(&self, key: PageKey) -> Page {
+    /// These pages, ascending by key; one that does not exist is empty.
+    fn pages(&self, mut keys: Vec<PageKey>) -> Vec<Page> {
+        keys.sort_unstable();
+        let mut lot = Lot::new(keys.iter().map(|key| self.page_bytes_estimate(*key)).sum());
+        keys.into_iter().for_each(|key| self.put_page(key, &mut lot));
+        lot.finish()
+    }
+
+    fn put_page(&self, key: PageKey, lot: &mut Lot) {
         let (core, number) = (&self.core, key.number);
-        let bytes = match (key.section, &self.side) {
-            (section::ACCOUNTS, _) => core.accounts.page(number).into(),
-            (section::CHANNELS, _) => core.channels.page(number).into(),
-            (section::ID_WINDOW, _) => core.window.page(number),
+        match (key.section, &self.side) {
+            (section::ID_WINDOW, _) => match core.window.full_page(number) {
+                Some(page) => lot.share(key, page),
+                None => lot.put(key, |out| core.window.encode_page(number, out)),
+            },
+            (section::ACCOUNTS, _) => lot.put(key, |out| core.accounts.encode_page(number, out)),
+            (section::CHANNELS, _) => lot.put(key, |out| core.channels.encode_page(number, out)),
             (section::SMALL, Side::User(user)) => {
-                small(core.registry.get(), user.settlement.get()).into()
+                lot.put(key, |out| encode_small(core.registry.get(), user.settlement.get(), out));
             }
-            (section::SMALL, Side::Hf(hf)) => small(core.registry.get(), hf.settled.get()).into(),
-            (section::PROXIES, Side::User(user)) => user.proxies.page(number).into(),
-            (section::WAITING, Side::User(user)) => {
-                user.waiting.get(&number).map(Encode::to_bytes).unwrap_or_default().into()
+            (section::SMALL, Side::Hf(hf)) => {
+                lot.put(key, |out| encode_small(core.registry.get(), hf.settled.get(), out));
             }
-            (section::TRANSFERS, Side::User(user)) => {
-                let peer = user.transfers.peers().nth(number as usize);
-                peer.map(|peer| user.transfers.page(peer)).unwrap_or_default().into()
+            (section::PROXIES, Side::User(user)) => {
+                lot.put(key, |out| user.proxies.encode_page(number, out));
             }
-            (section::MERCHANTS, Side::Hf(hf)) => hf.merchants.page(number).into(),
-            _ => Vec::new().into(),
-        };
-        Page { key, bytes }
+            (section::WAITING, Side::User(user)) => lot.put(key, |out| {
+                if let Some(queue) = user.waiting.get(&number) {
+                    queue.encode(out);
+                }
+            }),
+            (section::TRANSFERS, Side::User(user)) => lot.put(key, |out| {
+                if let Some(peer) = user.transfers.peers().nth(number as usize) {
+                    user.transfers.encode_page(peer, out);
+                }
+            }),
+            (section::MERCHANTS, Side::Hf(hf)) => {
+                lot.put(key, |out| hf.merchants.encode_page(number, out));
+            }
+            _ => lot.put(key, |_| {}),
+        }
+    }
+
+    /// About how many bytes a page of one of the large tables takes.
+    fn page_bytes_estimate(&self, key: PageKey) -> usize {
+        match (key.section, &self.side) {
+            (section::ACCOUNTS, _) => self.core.accounts.page_bytes_estimate(),
+            (section::PROXIES, Side::User(user)) => user.proxies.page_bytes_estimate(),
+            (section::MERCHANTS, Side::Hf(hf)) => hf.merchants.page_bytes_estimate(),
+            _ => 0,
+        }
     }
 }
 
-fn small(registry: &Registry, settlement: &impl Encode) -> Vec<u8> {
-    let mut bytes = registry.to_bytes();
-    settlement.encode(&mut bytes);
-    bytes
+fn encode_small(registry: &Registry, settlement: &impl Encode, out: &mut Vec<u8>) {
+    registry.encode(out);
+    settlement.encode(out);
 }
 
 const fn key(section: u8, number: u32) -> PageKey {

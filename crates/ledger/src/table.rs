@@ -183,14 +183,18 @@ impl<R: Row> Table<R> {
         u32::try_from(self.rows.len()).unwrap_or(u32::MAX).div_ceil(R::ROWS_PER_PAGE)
     }
 
-    /// The canonical bytes of a page; empty if there is no such page.
-    pub(crate) fn page(&self, number: u32) -> Vec<u8> {
+    /// About how many bytes a page takes, by its first row.
+    pub(crate) fn page_bytes_estimate(&self) -> usize {
+        let row = self.rows.first().map_or(0, |row| row.to_bytes().len());
+        size_of::<u32>() + R::ROWS_PER_PAGE as usize * row
+    }
+
+    /// Appends the canonical bytes of a page; nothing if there is no such page.
+    pub(crate) fn encode_page(&self, number: u32, out: &mut Vec<u8>) {
         let start = number as usize * R::ROWS_PER_PAGE as usize;
         let end = (start + R::ROWS_PER_PAGE as usize).min(self.rows.len());
-        let mut bytes = Vec::new();
         if let Some(rows) = self.rows.get(start..end).filter(|rows| !rows.is_empty()) {
-            encode_list(rows, &mut bytes);
+            encode_list(rows, out);
         }
-        bytes
     }
 }

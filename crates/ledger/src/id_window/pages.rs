@@ -9,7 +9,6 @@ use super::entry::Entry;
 use super::packed::{CHUNK_ENTRIES, FullChunk, SPAN_MS_MAX};
 use super::{BUCKETS, IdWindow};
 use crate::limits::ID_WINDOW_MS_MAX;
-use crate::page::PageBytes;
 
 /// Entries of one page of a checkpoint: those of a chunk.
 const PAGE_ENTRIES: usize = CHUNK_ENTRIES;
@@ -39,21 +38,29 @@ impl IdWindow {
         dirty.into_iter().collect()
     }
 
-    /// The canonical bytes of a page; empty if there is no such page.
-    pub(crate) fn page(&self, page: u32) -> PageBytes {
-        let residue = u64::from(page >> PAGE_BITS);
-        let found = self.buckets.iter().find(|(number, _)| *number % PAGE_BUCKETS == residue);
-        let Some((&number, bucket)) = found else { return Vec::new().into() };
-        let slice = (page & ((1 << PAGE_BITS) - 1)) as usize;
-        if let Some(chunk) = bucket.entries.full_chunk(slice) {
-            return PageBytes::of_ids(IdPage { bucket: number, chunk });
-        }
-        let mut bytes = Vec::new();
-        let rows = slice * PAGE_ENTRIES..bucket.entries.len();
+    /// The page of a full chunk.
+    pub(crate) fn full_page(&self, page: u32) -> Option<IdPage> {
+        let (bucket, slice) = self.slice(page)?;
+        let chunk = self.buckets.get(&bucket)?.entries.full_chunk(slice)?;
+        Some(IdPage { bucket, chunk })
+    }
+
+    /// Appends the canonical bytes of a page whose chunk is not full; nothing if there
+    /// is no such page.
+    pub(crate) fn encode_page(&self, page: u32, out: &mut Vec<u8>) {
+        let Some((number, slice)) = self.slice(page) else { return };
+        let entries = &self.buckets[&number].entries;
+        let rows = slice * PAGE_ENTRIES..entries.len();
         if !rows.is_empty() {
-            encode_page(number, rows.len(), bucket.entries.range(rows), &mut bytes);
+            encode_page(number, rows.len(), entries.range(rows), out);
         }
-        bytes.into()
+    }
+
+    /// The bucket that a page is of, and which of its slices it is.
+    fn slice(&self, page: u32) -> Option<(u64, usize)> {
+        let residue = u64::from(page >> PAGE_BITS);
+        let number = self.buckets.keys().find(|number| *number % PAGE_BUCKETS == residue)?;
+        Some((*number, (page & ((1 << PAGE_BITS) - 1)) as usize))
     }
 
     /// Adds the entries of a page; the pages of one bucket come in order.

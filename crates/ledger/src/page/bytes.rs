@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use bytes::Bytes;
 use tributary_types::codec::{encode_count, encode_list};
 
 use crate::id_window::IdPage;
@@ -13,7 +14,7 @@ pub struct PageBytes(Form);
 
 #[derive(Debug, Clone)]
 enum Form {
-    Encoded(Vec<u8>),
+    Encoded(Bytes),
     Ids(IdPage),
 }
 
@@ -76,9 +77,15 @@ impl PageBytes {
     }
 }
 
+impl From<Bytes> for PageBytes {
+    fn from(bytes: Bytes) -> Self {
+        Self(Form::Encoded(bytes))
+    }
+}
+
 impl From<Vec<u8>> for PageBytes {
     fn from(bytes: Vec<u8>) -> Self {
-        Self(Form::Encoded(bytes))
+        Bytes::from(bytes).into()
     }
 }
 

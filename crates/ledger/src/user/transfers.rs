@@ -110,10 +110,12 @@ impl Transfers {
         std::mem::take(&mut self.dirty)
     }
 
-    /// The queue to a peer as canonical bytes; empty if nothing is under way.
-    pub(crate) fn page(&self, peer: ChainId) -> Vec<u8> {
-        let queue = self.queues.get(&peer).filter(|queue| !queue.is_empty());
-        queue.map(Queue::to_bytes).unwrap_or_default()
+    /// Appends the canonical bytes of the queue to a peer; nothing if nothing is under
+    /// way.
+    pub(crate) fn encode_page(&self, peer: ChainId, out: &mut Vec<u8>) {
+        if let Some(queue) = self.queues.get(&peer).filter(|queue| !queue.is_empty()) {
+            queue.encode(out);
+        }
     }
 
     /// Replaces the queue to a peer.
