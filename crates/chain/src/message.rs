@@ -136,6 +136,10 @@ impl Encode for Statement {
         self.previous.encode(out);
         encode_list(&self.rows, out);
     }
+
+    fn bytes_estimate(&self) -> usize {
+        Self::BYTES_MIN + self.rows.len() * StatementRow::BYTES_MIN
+    }
 }
 
 impl Decode for Statement {

@@ -1,11 +1,14 @@
 //! Merchants: high-frequency accounts as the HF chain keeps them.
 
+use std::ops::Deref;
 use std::slice::from_ref;
 
 use prefetch_index::prefetch_index;
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 use tributary_chain::Counters;
 use tributary_chain::operation::{AccountStatus, FloatPolicy};
+use tributary_types::codec::{Decode, DecodeError, Encode, Reader, encode_list};
 use tributary_types::{
     AccountId, AccountName, Amount, AssetId, BlockHeight, ChainId, Domain, Position, TimeMs,
     canonical,
@@ -16,6 +19,8 @@ use crate::row::Row;
 use crate::view::MerchantView;
 
 /// A merchant's one aggregated account; a row of the merchants table.
+// Lines of cache are counted from the first field.
+#[repr(C)]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Merchant {
@@ -41,8 +46,8 @@ pub struct Merchant {
     pub payments: u64,
     /// The newest entry of its history on the HF chain.
     pub last: Position,
-    /// Chain by chain, ascending.
-    pub chains: Vec<MerchantChain>,
+    /// Chain by chain.
+    pub chains: MerchantChains,
 }
 canonical!(Merchant {
     id: AccountId,
@@ -56,8 +61,17 @@ canonical!(Merchant {
     refunded: Amount,
     payments: u64,
     last: Position,
-    chains: Vec<MerchantChain>,
+    chains: MerchantChains,
 });
+
+/// What the HF chain knows of a merchant's proxies, ascending by chain. A few stand
+/// within the row: what is credited is then found with it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(from = "Vec<MerchantChain>", into = "Vec<MerchantChain>")]
+pub struct MerchantChains(SmallVec<[MerchantChain; CHAINS_IN_ROW]>);
+
+/// Chains that stand within a merchant's row.
+const CHAINS_IN_ROW: usize = 4;
 
 /// What the HF chain knows of one proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,6 +99,9 @@ canonical!(MerchantChain {
     as_of_time: TimeMs,
 });
 
+/// Account ids that a line of cache holds.
+const IDS_PER_LINE: usize = 64 / size_of::<AccountId>();
+
 impl Row for Merchant {
     const DOMAIN: Domain = Domain::Merchant;
     const ROWS_PER_PAGE: u32 = 64;
@@ -94,15 +111,8 @@ impl Row for Merchant {
     }
 
     fn prefetch(&self) {
-        prefetch_index(from_ref(&self.id), 0);
-        prefetch_index(from_ref(&self.received), 0);
-        prefetch_index(from_ref(&self.debits), 0);
-    }
-
-    fn prefetch_further(&self) {
-        for chain in &self.chains {
-            prefetch_index(from_ref(&chain.counters), 0);
-            prefetch_index(from_ref(&chain.funds_sent), 0);
+        for id in (0..size_of::<Self>() / size_of::<AccountId>()).step_by(IDS_PER_LINE) {
+            prefetch_index(from_ref(&self.id), id);
         }
     }
 }
@@ -110,12 +120,7 @@ impl Row for Merchant {
 impl Merchant {
     /// A new, empty merchant.
     #[must_use]
-    pub const fn open(
-        id: AccountId,
-        name: AccountName,
-        asset: AssetId,
-        float: FloatPolicy,
-    ) -> Self {
+    pub fn open(id: AccountId, name: AccountName, asset: AssetId, float: FloatPolicy) -> Self {
         Self {
             id,
             name,
@@ -128,7 +133,7 @@ impl Merchant {
             refunded: Amount::ZERO,
             payments: 0,
             last: Position::NONE,
-            chains: Vec::new(),
+            chains: MerchantChains::default(),
         }
     }
 
@@ -142,18 +147,19 @@ impl Merchant {
     /// money.
     #[must_use]
     pub fn chain(&self, chain: ChainId) -> Option<&MerchantChain> {
-        let found = self.chains.binary_search_by_key(&chain, |entry| entry.chain);
+        let found = self.chains.binary_search_by_key(&chain, |known| known.chain);
         found.ok().map(|index| &self.chains[index])
     }
 
     /// The same to be changed; begins with nothing.
     pub(crate) fn chain_mut(&mut self, chain: ChainId) -> &mut MerchantChain {
-        let index = self.chains.binary_search_by_key(&chain, |entry| entry.chain);
+        let chains = &mut self.chains.0;
+        let index = chains.binary_search_by_key(&chain, |known| known.chain);
         let index = index.unwrap_or_else(|index| {
-            self.chains.insert(index, MerchantChain::new(chain));
+            chains.insert(index, MerchantChain::new(chain));
             index
         });
-        &mut self.chains[index]
+        &mut chains[index]
     }
 
     /// All of the merchant's money as the HF chain knows it.
@@ -179,7 +185,7 @@ impl Merchant {
             received: self.received,
             refunded: self.refunded,
             payments: self.payments,
-            chains: self.chains.clone(),
+            chains: self.chains.to_vec(),
             last: self.last,
         }
     }
@@ -208,5 +214,70 @@ impl MerchantChain {
         let counters = &self.counters;
         let kept = Balance::of(counters.received, counters.refunded);
         kept.plus(Balance::of(self.funds_sent, counters.swept))
+    }
+}
+
+impl Deref for MerchantChains {
+    type Target = [MerchantChain];
+    fn deref(&self) -> &[MerchantChain] {
+        &self.0
+    }
+}
+
+impl From<Vec<MerchantChain>> for MerchantChains {
+    fn from(chains: Vec<MerchantChain>) -> Self {
+        Self(chains.into())
+    }
+}
+
+impl From<MerchantChains> for Vec<MerchantChain> {
+    fn from(chains: MerchantChains) -> Self {
+        chains.0.into_vec()
+    }
+}
+
+impl Encode for MerchantChains {
+    #[inline]
+    fn encode(&self, out: &mut Vec<u8>) {
+        encode_list(self, out);
+    }
+}
+
+impl Decode for MerchantChains {
+    const BYTES_MIN: usize = <Vec<MerchantChain>>::BYTES_MIN;
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        <Vec<MerchantChain>>::decode(reader).map(Self::from)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tributary_types::InstitutionId;
+    use tributary_types::codec::decode_exact;
+    use tributary_types::{AccountClass, Slot};
+
+    use super::*;
+
+    #[test]
+    fn chains_ascend_and_are_encoded_as_a_list_however_many_there_are() {
+        let name: AccountName = "shop".parse().unwrap();
+        let slot = Slot::new(3).unwrap();
+        let id = AccountId::named(AccountClass::Hf, InstitutionId::new(1), &name, slot);
+        let mut merchant = Merchant::open(id, name, AssetId::new(1), FloatPolicy::default());
+        for number in [5, 2, 9, 7, 1, 8] {
+            let chain = ChainId::new(number);
+            assert!(merchant.chain(chain).is_none());
+            merchant.chain_mut(chain).epoch = number.into();
+            merchant.chain_mut(chain).as_of_height = BlockHeight::new(number.into());
+            assert_eq!(merchant.chain(chain).unwrap().epoch, u64::from(number));
+            let numbers: Vec<u16> = merchant.chains.iter().map(|known| known.chain.get()).collect();
+            assert!(numbers.is_sorted() && numbers.contains(&number));
+            let list: Vec<MerchantChain> = merchant.chains.clone().into();
+            assert_eq!(merchant.chains.to_bytes(), list.to_bytes());
+            assert_eq!(decode_exact::<Merchant>(&merchant.to_bytes()).unwrap(), merchant);
+            let json = serde_json::to_string(&merchant).unwrap();
+            assert_eq!(serde_json::from_str::<Merchant>(&json).unwrap(), merchant);
+        }
+        assert!(merchant.chains.len() > CHAINS_IN_ROW);
     }
 }

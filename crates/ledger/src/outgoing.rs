@@ -86,7 +86,7 @@ impl Ledger {
     pub fn prove_merchant(&self, account: &AccountId) -> Option<StateProofParts> {
         let Side::Hf(hf) = &self.side else { return None };
         let (row, path) = hf.merchants.prove(*account)?;
-        let leaf = ProvedLeaf::Merchant(row.clone());
+        let leaf = ProvedLeaf::Merchant(Box::new(row.clone()));
         Some(StateProofParts { parts: self.parts, leaf, path })
     }
 

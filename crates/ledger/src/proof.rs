@@ -34,7 +34,7 @@ pub enum ProvedLeaf {
     /// A merchant's proxy on a user chain.
     Proxy(Proxy),
     /// A merchant on the HF chain.
-    Merchant(Merchant),
+    Merchant(Box<Merchant>),
 }
 
 /// Everything of a [`StateProof`] that the ledger has; headers and certificate

@@ -9,11 +9,15 @@
 //! found is told to execution, so that it need not search for them again
 //! ([`Near`]).
 
+use std::collections::VecDeque;
+
 use prefetch_index::prefetch_index;
-use tributary_types::{AccountClass, PaymentRecord};
+use tributary_types::{AccountClass, AccountId, PaymentRecord};
 
 use crate::index_key::IndexKey;
 use crate::ledger::{Ledger, Side};
+use crate::row::Row;
+use crate::table::Table;
 
 /// How many payments ahead index slots are prefetched.
 const SLOTS_AHEAD: usize = 32;
@@ -103,10 +107,75 @@ impl Ledger {
     }
 }
 
+/// One side of many payments, or all rows of a statement: where each most often is.
+pub(crate) struct NearEach<'a, R, I> {
+    table: &'a Table<R>,
+    ids: I,
+    /// Of those whose slots are prefetched, in order.
+    hashes: VecDeque<u64>,
+    /// Of those whose rows are, in order; they come before the others.
+    rows: VecDeque<Option<u32>>,
+}
+
+impl<'a, R: Row, I: Iterator<Item = AccountId>> NearEach<'a, R, I> {
+    pub(crate) fn new(table: &'a Table<R>, ids: I) -> Self {
+        let hashes = VecDeque::with_capacity(SLOTS_AHEAD - ROWS_AHEAD);
+        Self { table, ids, hashes, rows: VecDeque::with_capacity(ROWS_AHEAD) }
+    }
+}
+
+impl<R: Row, I: Iterator<Item = AccountId>> Iterator for NearEach<'_, R, I> {
+    type Item = Option<u32>;
+    fn next(&mut self) -> Option<Option<u32>> {
+        while self.rows.len() < ROWS_AHEAD {
+            while self.hashes.len() < SLOTS_AHEAD - ROWS_AHEAD
+                && let Some(id) = self.ids.next()
+            {
+                let hash = self.table.key().hash(id.get());
+                self.table.prefetch_slot(hash);
+                self.hashes.push_back(hash);
+            }
+            let Some(hash) = self.hashes.pop_front() else { break };
+            self.rows.push_back(self.table.prefetch_row(hash));
+        }
+        self.rows.pop_front()
+    }
+}
+
 impl Sought {
     /// A side by the number of its account, which need not be one.
     fn of(number: u128, key: IndexKey) -> Self {
         let is_hf = number.to_be_bytes()[0] == AccountClass::Hf as u8;
         Self { hash: key.hash(number), is_hf, row: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tributary_types::{AssetId, InstitutionId, Slot};
+
+    use super::*;
+    use crate::account::Account;
+
+    #[test]
+    fn each_id_is_told_in_order_whether_it_is_there_or_not() {
+        let id = |number: usize| {
+            let name = format!("c{number}").parse().unwrap();
+            let slot = Slot::new(3).unwrap();
+            AccountId::named(AccountClass::User, InstitutionId::new(1), &name, slot)
+        };
+        let mut table = Table::new(IndexKey::KNOWN);
+        for number in 0..200 {
+            table.insert(Account::open(id(number), AssetId::new(1), None));
+        }
+        for count in [0, 1, ROWS_AHEAD, SLOTS_AHEAD, 200, 300] {
+            let near: Vec<_> = table.near((0..count).map(id)).collect();
+            assert_eq!(near.len(), count);
+            for (number, near) in near.into_iter().enumerate() {
+                assert_eq!(table.find_near(id(number), near), table.find(id(number)));
+                let found = u32::try_from(number).ok().filter(|number| *number < 200);
+                assert_eq!(table.find(id(number)), found);
+            }
+        }
     }
 }

@@ -16,12 +16,9 @@ pub trait Row: Encode + Decode {
     /// The id that the row is found by.
     fn id(&self) -> AccountId;
 
-    /// Prefetches the lines of cache that payments need of the row (see the module
+    /// Prefetches the lines of cache that execution needs of the row (see the module
     /// `read_ahead`).
     fn prefetch(&self);
-
-    /// Prefetches what payments need that stands elsewhere, when the row is there.
-    fn prefetch_further(&self) {}
 
     /// The leaf of the Merkle tree: the hash of the canonical bytes, padded
     /// with zeros to whole blocks of the hash function.

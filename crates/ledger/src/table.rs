@@ -13,7 +13,7 @@ use crate::index_key::IndexKey;
 use crate::leaves::Leaves;
 use crate::limits::ROWS_MAX;
 use crate::marks::Marks;
-use crate::read_ahead::ROWS_AHEAD;
+use crate::read_ahead::{NearEach, ROWS_AHEAD};
 use crate::row::Row;
 
 /// Rows of one kind, with their index and tree.
@@ -86,15 +86,10 @@ impl<R: Row> Table<R> {
         Some(row)
     }
 
-    /// Reads ahead what lookups of these ids will read; tells where each most
-    /// often is, for [`Table::find_near`].
-    pub(crate) fn near(&self, ids: impl Iterator<Item = AccountId>) -> Vec<Option<u32>> {
-        let key = self.key();
-        let hashes: Vec<u64> = ids.map(|id| key.hash(id.get())).collect();
-        hashes.iter().for_each(|hash| self.prefetch_slot(*hash));
-        let near: Vec<_> = hashes.into_iter().map(|hash| self.prefetch_row(hash)).collect();
-        near.iter().flatten().for_each(|number| self.row(*number).prefetch_further());
-        near
+    /// Where each of these ids most often is, for [`Table::find_near`]; what looking
+    /// them up will read is read ahead.
+    pub(crate) fn near<I: Iterator<Item = AccountId>>(&self, ids: I) -> NearEach<'_, R, I> {
+        NearEach::new(self, ids)
     }
 
     /// The row with this id.
@@ -113,10 +108,15 @@ impl<R: Row> Table<R> {
         &mut self.rows[number as usize]
     }
 
+    /// Prefetches the row of that number.
+    pub(crate) fn prefetch(&self, number: u32) {
+        self.row(number).prefetch();
+    }
+
     /// Prefetches the row that comes a little after the one at `place` of these.
     pub(crate) fn prefetch_ahead(&self, numbers: &[u32], place: usize) {
         if let Some(number) = numbers.get(place + ROWS_AHEAD) {
-            self.row(*number).prefetch();
+            self.prefetch(*number);
         }
     }
 

@@ -168,6 +168,25 @@ impl<T: Decode> Decode for Option<T> {
     }
 }
 
+impl<T: Encode> Encode for Box<T> {
+    #[inline]
+    fn encode(&self, out: &mut Vec<u8>) {
+        T::encode(self, out);
+    }
+
+    fn bytes_estimate(&self) -> usize {
+        T::bytes_estimate(self)
+    }
+}
+
+impl<T: Decode> Decode for Box<T> {
+    const BYTES_MIN: usize = T::BYTES_MIN;
+    #[inline]
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        T::decode(reader).map(Self::new)
+    }
+}
+
 impl<T: Encode> Encode for Vec<T> {
     #[inline]
     fn encode(&self, out: &mut Vec<u8>) {
@@ -287,6 +306,13 @@ macro_rules! canonical_enum {
                     $( Self::$variant(value) => {
                         out.push($tag);
                         $crate::codec::Encode::encode(value, out);
+                    } )+
+                }
+            }
+            fn bytes_estimate(&self) -> usize {
+                match self {
+                    $( Self::$variant(value) => {
+                        1 + $crate::codec::Encode::bytes_estimate(value)
                     } )+
                 }
             }

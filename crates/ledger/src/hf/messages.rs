@@ -15,15 +15,12 @@ use crate::core::Core;
 use crate::hf::{HfChain, LastStatement};
 use crate::limits::PROXY_TOTAL_MAX;
 use crate::merchant::Merchant;
+use crate::read_ahead::ROWS_AHEAD;
 use crate::refusal::RuleBroken;
 
-/// Rows of a statement whose merchants are read ahead together.
-const RUN_ROWS: usize = 64;
-
-/// What one checked row changes.
+/// What one checked row makes of its merchant's totals.
 struct Credited {
     merchant: u32,
-    counters: Counters,
     credits: Amount,
     received: Amount,
     refunded: Amount,
@@ -66,18 +63,20 @@ impl HfChain {
         }
         let mut swept = BTreeMap::new();
         let mut credited = Vec::with_capacity(statement.rows.len());
-        for rows in statement.rows.chunks(RUN_ROWS) {
-            let near = self.merchants.near(rows.iter().map(|row| row.account));
-            for (row, near) in rows.iter().zip(near) {
-                credited.push(self.check_row(source, row, near, &mut swept)?);
-            }
+        let near = self.merchants.near(statement.rows.iter().map(|row| row.account));
+        for (row, near) in statement.rows.iter().zip(near) {
+            credited.push(self.check_row(source, row, near, &mut swept)?);
         }
         let control = check_swept(core, source, &swept)?;
         for (number, totals) in control {
             core.accounts.row_mut(number).set_totals(totals);
         }
-        for change in credited {
-            change.apply(self.merchants.row_mut(change.merchant), source, statement);
+        for (place, (row, change)) in statement.rows.iter().zip(&credited).enumerate() {
+            if let Some(later) = credited.get(place + ROWS_AHEAD) {
+                self.merchants.prefetch(later.merchant);
+            }
+            let merchant = self.merchants.row_mut(change.merchant);
+            change.apply(merchant, source, statement, row.counters);
         }
         let last = LastStatement { epoch: statement.epoch, statement: statement.hash() };
         self.settled.change().0.insert(source, last);
@@ -120,7 +119,6 @@ impl HfChain {
         let payments = merchant.payments.checked_add(counters.payments - last.payments);
         Ok(Credited {
             merchant: number,
-            counters,
             credits: add(merchant.credits, delta)?,
             received: add(merchant.received, grown(counters.received, last.received))?,
             refunded: add(merchant.refunded, grown(counters.refunded, last.refunded))?,
@@ -186,13 +184,19 @@ impl HfChain {
 }
 
 impl Credited {
-    fn apply(&self, merchant: &mut Merchant, source: ChainId, statement: &Statement) {
+    fn apply(
+        &self,
+        merchant: &mut Merchant,
+        source: ChainId,
+        statement: &Statement,
+        counters: Counters,
+    ) {
         merchant.credits = self.credits;
         merchant.received = self.received;
         merchant.refunded = self.refunded;
         merchant.payments = self.payments;
         let chain = merchant.chain_mut(source);
-        chain.counters = self.counters;
+        chain.counters = counters;
         chain.epoch = statement.epoch;
         chain.as_of_height = statement.last_height;
         chain.as_of_time = statement.time;
