@@ -228,7 +228,11 @@ fn restore_waiting(user: &mut UserChain, sections: &mut Sections<'_>) -> Result<
     for (number, bytes) in take(sections, section::WAITING) {
         let key = PageKey { section: section::WAITING, number };
         let queue: Queue<_> = decode_exact(&bytes).map_err(|error| (key, error.to_string()))?;
-        let committed = user.proxies.rows().get(number as usize).and_then(|proxy| proxy.waiting);
+        let committed = user
+            .proxies
+            .rows()
+            .get(number as usize)
+            .and_then(|proxy| proxy.waiting.as_deref().copied());
         if committed.is_none() || committed != queue.commitment() || !queue.is_consistent() {
             return Err((key, "the queue is not the one that its proxy commits to".to_owned()));
         }

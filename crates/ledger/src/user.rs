@@ -12,11 +12,10 @@ pub(crate) mod operations;
 pub(crate) mod payments;
 pub(crate) mod settlement;
 pub(crate) mod transfers;
+pub(crate) mod unsettled;
 pub(crate) mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet};
-
-use tributary_types::AccountId;
 
 use crate::block::Block;
 use crate::core::Core;
@@ -27,6 +26,7 @@ use crate::table::Table;
 
 use settlement::Settlement;
 use transfers::Transfers;
+use unsettled::Unsettled;
 use waiting::WaitingRefund;
 
 /// What only user chains have.
@@ -35,8 +35,8 @@ pub(crate) struct UserChain {
     pub(crate) proxies: Table<Proxy>,
     /// Queues that are not empty, by proxy. Each is committed in its proxy.
     pub(crate) waiting: BTreeMap<u32, Queue<WaitingRefund>>,
-    /// Proxies with `unsettled` set, account and number, in any order.
-    pub(crate) unsettled: Vec<(AccountId, u32)>,
+    /// Proxies with `unsettled` set.
+    pub(crate) unsettled: Unsettled,
     /// Proxies with `asking` set.
     pub(crate) asking: BTreeSet<u32>,
     /// Proxies with an unanswered request.
@@ -53,7 +53,7 @@ impl UserChain {
         Self {
             proxies: Table::new(core.index_key),
             waiting: BTreeMap::new(),
-            unsettled: Vec::new(),
+            unsettled: Unsettled::default(),
             asking: BTreeSet::new(),
             requests: 0,
             transfers: Transfers::new(core.channels.peers()),
@@ -77,7 +77,7 @@ impl UserChain {
         let proxy = self.proxies.row_mut(number);
         if !proxy.unsettled {
             proxy.unsettled = true;
-            self.unsettled.push((proxy.id, number));
+            self.unsettled.note(number);
             if self.settlement.get().unsettled_since.is_none() {
                 self.settlement.change().unsettled_since = Some(block.height);
             }
@@ -87,19 +87,20 @@ impl UserChain {
 
     /// Fills the lists that follow from the marks of the proxies.
     pub(crate) fn derive_lists(&mut self) {
-        (self.unsettled, self.asking, self.requests) = self.derived_lists();
+        let (unsettled, asking, requests) = self.derived_lists();
+        self.unsettled = unsettled.into_iter().collect();
+        (self.asking, self.requests) = (asking, requests);
     }
 
-    /// What the lists must hold by the marks of the proxies: unsettled ones
-    /// ascending, those that ask, and the number of requests.
-    pub(crate) fn derived_lists(&self) -> (Vec<(AccountId, u32)>, BTreeSet<u32>, usize) {
+    /// What the lists must hold by the marks of the proxies: unsettled ones and
+    /// those that ask, ascending, and the number of requests.
+    pub(crate) fn derived_lists(&self) -> (Vec<u32>, BTreeSet<u32>, usize) {
         let marked = |mark: fn(&Proxy) -> bool| {
-            (0..).zip(self.proxies.rows()).filter(move |(_, proxy)| mark(proxy))
+            let marked = (0..).zip(self.proxies.rows()).filter(move |(_, proxy)| mark(proxy));
+            marked.map(|(number, _)| number)
         };
-        let unsettled = marked(|proxy| proxy.unsettled).map(|(number, proxy)| (proxy.id, number));
-        let mut unsettled: Vec<_> = unsettled.collect();
-        unsettled.sort_unstable();
-        let asking = marked(|proxy| proxy.asking).map(|(number, _)| number).collect();
+        let unsettled = marked(|proxy| proxy.unsettled).collect();
+        let asking = marked(|proxy| proxy.asking).collect();
         (unsettled, asking, marked(|proxy| proxy.request.is_some()).count())
     }
 

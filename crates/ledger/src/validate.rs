@@ -79,7 +79,7 @@ impl Ledger {
         for proxy in user.proxies.rows() {
             validate_proxy(proxy)?;
         }
-        let mut unsettled = user.unsettled.clone();
+        let mut unsettled: Vec<u32> = user.unsettled.iter().collect();
         unsettled.sort_unstable();
         let derived = user.derived_lists();
         check(
@@ -88,7 +88,9 @@ impl Ledger {
             || format!("{unsettled:?}, asking {:?}, {} requests", user.asking, user.requests),
         )?;
         let series = user.settlement.get().series;
-        let is_ahead = |series: Series| unsettled.iter().any(|(id, _)| *id > series.resume_after);
+        let is_ahead = |series: Series| {
+            unsettled.iter().any(|number| user.proxies.row(*number).id > series.resume_after)
+        };
         check(
             "a settlement of several statements has something left to say",
             series.is_none_or(is_ahead),
@@ -96,7 +98,7 @@ impl Ledger {
         )?;
         for (number, queue) in &user.waiting {
             let limit = self.parameters().waiting_refunds_max;
-            let committed = user.proxies.row(*number).waiting;
+            let committed = user.proxies.row(*number).waiting.as_deref().copied();
             check(
                 "a queue is the one that its proxy commits to, within its limit",
                 queue.is_consistent()
@@ -162,8 +164,8 @@ fn validate_merchant(merchant: &Merchant) -> Result<(), Violation> {
 fn validate_proxy(proxy: &Proxy) -> Result<(), Violation> {
     let balance: Option<Amount> = proxy.counters.balance();
     check("a proxy's counters give a balance", balance.is_some(), || format!("{proxy:?}"))?;
-    let covered = proxy.request.map_or(0, |request| request.covered);
-    let waiting = proxy.waiting.map_or(0, |queue| queue.count);
+    let covered = proxy.request.as_ref().map_or(0, |request| request.covered);
+    let waiting = proxy.waiting.as_ref().map_or(0, |queue| queue.count);
     check("a request covers refunds that wait", covered <= waiting, || format!("{proxy:?}"))
 }
 

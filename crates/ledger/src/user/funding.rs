@@ -22,8 +22,8 @@ impl UserChain {
     /// less than the low mark. Does nothing if nothing is lacking or a request
     /// is outstanding.
     pub(crate) fn ask_for_funds(&mut self, core: &mut Core, number: u32) {
-        let amount = self.lacking(number);
         let proxy = self.proxies.row(number);
+        let amount = self.lacking(number);
         let wanted = !amount.is_zero() && proxy.request.is_none();
         let hf_chain = core.rules.hf_chain;
         let sent = wanted && self.requests < UNANSWERED_MAX && core.channels.may_begin(hf_chain);
@@ -32,10 +32,17 @@ impl UserChain {
             let request = FundRequest { account, asset, amount };
             core.channels.send(hf_chain, Message::FundRequest(request));
             let covered = self.waiting.get(&number).map_or(0, Queue::len) as u64;
-            self.proxies.row_mut(number).request = Some(FundsRequested { amount, covered });
+            self.proxies.row_mut(number).request =
+                Some(Box::new(FundsRequested { amount, covered }));
             self.requests += 1;
         }
         self.note_asking(number, wanted && !sent);
+    }
+
+    /// Whether [`UserChain::ask_for_funds`] changes anything.
+    pub(crate) fn has_to_ask(&self, number: u32) -> bool {
+        let proxy = self.proxies.row(number);
+        proxy.asking || (proxy.request.is_none() && !self.lacking(number).is_zero())
     }
 
     /// Sends the requests that could not be sent before, as far as they can be
@@ -66,7 +73,7 @@ impl UserChain {
         let hf_chain = core.rules.hf_chain;
         let number = self.proxies.find(fund.account).ok_or(RuleBroken("fund for no proxy"))?;
         let proxy = self.proxies.row(number);
-        let request = proxy.request.ok_or(RuleBroken("fund without a request"))?;
+        let request = proxy.request.as_deref().ok_or(RuleBroken("fund without a request"))?;
         if proxy.asset != fund.asset
             || request.amount != fund.requested
             || fund.granted > fund.requested

@@ -53,6 +53,13 @@ pub(crate) struct Series {
 }
 canonical!(Series { began: BlockHeight, resume_after: AccountId });
 
+/// What a settlement sweeps of one asset.
+struct Swept {
+    /// The account of what is owed to the HF chain, if the asset is registered.
+    control: Option<u32>,
+    sum: Amount,
+}
+
 /// A statement on its way, and the money in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Stated {
@@ -132,15 +139,17 @@ impl UserChain {
     fn settle(&mut self, core: &mut Core, block: &Block) {
         let numbers = self.take_rows(block);
         let mut swept = BTreeMap::new();
-        let swept_rows = numbers.iter().enumerate().map(|(place, number)| {
+        let mut rows = Vec::with_capacity(numbers.len());
+        let mut lacking = Vec::new();
+        for (place, number) in numbers.iter().enumerate() {
             self.proxies.prefetch_ahead(&numbers, place);
-            self.sweep(core, *number, &mut swept)
-        });
-        let rows = swept_rows.collect();
-        for number in &numbers {
-            if self.proxies.row(*number).waiting.is_none() {
-                self.ask_for_funds(core, *number);
+            rows.push(self.sweep(core, *number, &mut swept));
+            if self.proxies.row(*number).waiting.is_none() && self.has_to_ask(*number) {
+                lacking.push(*number);
             }
+        }
+        for number in lacking {
+            self.ask_for_funds(core, number);
         }
         self.state(core, block, rows, swept);
     }
@@ -151,12 +160,10 @@ impl UserChain {
         let series = settlement.series.take();
         let began = series.map_or(block.height, |series| series.began);
         let resumed = series.map(|series| series.resume_after);
-        let is_ahead = |(account, _): &mut (AccountId, u32)| Some(*account) > resumed;
-        let mut rows: Vec<_> = self.unsettled.extract_if(.., is_ahead).collect();
-        if rows.len() > STATEMENT_ROWS_MAX {
-            rows.select_nth_unstable(STATEMENT_ROWS_MAX);
-            self.unsettled.extend(rows.drain(STATEMENT_ROWS_MAX..));
-            let last = rows.iter().map(|(account, _)| *account).max();
+        let (rows, is_more) =
+            self.unsettled.take_behind(resumed, STATEMENT_ROWS_MAX, &self.proxies);
+        if is_more {
+            let last = rows.last().map(|number| self.proxies.row(*number).id);
             settlement.series = last.map(|resume_after| Series { began, resume_after });
         } else if self.unsettled.is_empty() {
             settlement.unsettled_since = None;
@@ -164,8 +171,7 @@ impl UserChain {
             // They have changed after the series had passed them.
             settlement.unsettled_since = Some(began);
         }
-        rows.sort_unstable();
-        rows.into_iter().map(|(_, number)| number).collect()
+        rows
     }
 
     /// Sweeps what a proxy holds above its float target, and nothing while
@@ -174,22 +180,27 @@ impl UserChain {
         &mut self,
         core: &mut Core,
         number: u32,
-        swept: &mut BTreeMap<AssetId, Amount>,
+        swept: &mut BTreeMap<AssetId, Swept>,
     ) -> StatementRow {
         let proxy = self.proxies.row_mut(number);
         proxy.unsettled = false;
         let (account, asset) = (proxy.id, proxy.asset);
         let excess = proxy.balance().checked_sub(proxy.float.target).unwrap_or(Amount::ZERO);
-        let control = core.control(core.rules.hf_chain, asset);
-        if let (None, false, Some(control)) = (proxy.waiting, excess.is_zero(), control) {
+        if proxy.waiting.is_none() && !excess.is_zero() {
+            let hf_chain = core.rules.hf_chain;
+            let swept = swept.entry(asset).or_insert_with(|| Swept {
+                control: core.control(hf_chain, asset),
+                sum: Amount::ZERO,
+            });
             // What the HF chain could not take stays where it is.
             let counters = proxy.after_sweep(excess);
-            let owed = core.accounts.row(control).after_owing(excess);
-            let sum = swept.get(&asset).copied().unwrap_or_default().checked_add(excess);
-            if let (Some(counters), Some(owed), Some(sum)) = (counters, owed, sum) {
+            let sum = swept.sum.checked_add(excess);
+            if let (Some(control), Some(counters), Some(sum)) = (swept.control, counters, sum)
+                && let Some(owed) = core.accounts.row(control).after_owing(excess)
+            {
                 proxy.counters = counters;
                 core.accounts.row_mut(control).set_totals(owed);
-                swept.insert(asset, sum);
+                swept.sum = sum;
             }
         }
         StatementRow { account, asset, counters: proxy.counters }
@@ -201,7 +212,7 @@ impl UserChain {
         core: &mut Core,
         block: &Block,
         rows: Vec<StatementRow>,
-        swept: BTreeMap<AssetId, Amount>,
+        swept: BTreeMap<AssetId, Swept>,
     ) {
         let settlement = self.settlement.change();
         let statement = Statement {
@@ -219,7 +230,8 @@ impl UserChain {
         let hf_chain = core.rules.hf_chain;
         core.channels.send(hf_chain, Message::Statement(statement));
         let sequence = core.channels.outbox(hf_chain).map_or(0, Outbox::sent_sequence);
-        let swept = swept.into_iter().collect();
+        let swept = swept.into_iter().map(|(asset, swept)| (asset, swept.sum));
+        let swept = swept.filter(|(_, sum)| !sum.is_zero()).collect();
         settlement.unacknowledged.push_back(Stated { sequence, swept });
     }
 

@@ -63,7 +63,7 @@ impl UserChain {
         let queue = self.waiting.entry(proxy).or_default();
         queue.push(refund);
         let commitment = queue.commitment();
-        self.proxies.row_mut(proxy).waiting = commitment;
+        self.proxies.row_mut(proxy).waiting = commitment.map(Box::new);
         self.dirty_queues.insert(proxy);
         Ok(())
     }
@@ -87,7 +87,8 @@ impl UserChain {
         proxy: u32,
         cannot_pay: bool,
     ) {
-        let mut covered = self.proxies.row(proxy).request.map_or(0, |request| request.covered);
+        let request = self.proxies.row(proxy).request.as_ref();
+        let mut covered = request.map_or(0, |request| request.covered);
         while let Some(refund) = self.waiting.get(&proxy).and_then(Queue::front).copied() {
             let refuse_short = cannot_pay && covered > 0;
             let receipt = match self.decide_head(core, block, proxy, &refund, refuse_short) {
@@ -159,7 +160,7 @@ impl UserChain {
         } else {
             self.proxies.row_mut(proxy)
         };
-        row.waiting = commitment;
+        row.waiting = commitment.map(Box::new);
         if let Some(request) = &mut row.request {
             request.covered = covered;
         }
