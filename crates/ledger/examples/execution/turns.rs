@@ -3,7 +3,8 @@
 //! A virtual machine's speed changes within seconds by more than most changes of
 //! the code bring. What two builds take for the same block, one right after the
 //! other, changes together; and each finds the caches as the other left them, as
-//! replicas that share a machine do.
+//! replicas that share a machine do. Who goes first changes from block to block: it may
+//! take a fifth longer, so what counts is the middle between both orders.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -20,8 +21,8 @@ const MANY_MERCHANTS: usize = 100_000;
 /// What one build takes for a block: the name of the load, and nanoseconds.
 type Took = (String, f64);
 
-/// Prints for each load the median and the quartiles of what this build takes
-/// beside another one.
+/// Prints for each load what this build takes beside another one: the geometric mean of
+/// the medians of both orders, and these.
 ///
 /// # Errors
 /// If one of the builds cannot be started, or does not answer as
@@ -29,25 +30,30 @@ type Took = (String, f64);
 pub fn compare(other: &Path, accounts: usize) -> Result<(), Box<dyn Error>> {
     let mut builds =
         [Build::start(other, accounts)?, Build::start(&std::env::current_exe()?, accounts)?];
-    let mut ratios: BTreeMap<String, Vec<f64>> = BTreeMap::new();
-    // Who goes first changes from block to block.
+    let mut ratios: BTreeMap<String, [Vec<f64>; 2]> = BTreeMap::new();
     for order in [[0, 1], [1, 0]].into_iter().cycle() {
         let mut took = [None, None];
         for build in order {
             took[build] = builds[build].block()?;
         }
         let [Some((load, other)), Some((_, own))] = took else { break };
-        ratios.entry(load).or_default().push(own / other);
+        ratios.entry(load).or_default()[order[0]].push(own / other);
     }
     if ratios.is_empty() {
         return Err("one of the builds executed no block".into());
     }
-    for (load, ratios) in &mut ratios {
-        ratios.sort_unstable_by(f64::total_cmp);
-        let [low, median, high] = [1, 2, 3].map(|quarter| ratios[ratios.len() * quarter / 4]);
-        println!("{load}: {median:.3} of its time ({low:.3} to {high:.3})");
+    for (load, ratios) in ratios {
+        let [second, first] = ratios.map(median);
+        let mean = (second * first).sqrt();
+        println!("{load}: {mean:.3} of its time (first {first:.3}, second {second:.3})");
     }
     Ok(())
+}
+
+/// Not a number for none.
+fn median(mut ratios: Vec<f64>) -> f64 {
+    ratios.sort_unstable_by(f64::total_cmp);
+    ratios.get(ratios.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 /// Executes a block for each line of stdin, and prints its load and how many
