@@ -107,7 +107,7 @@ impl Ledger {
     }
 }
 
-/// One side of many payments, or all rows of a statement: where each most often is.
+/// Where each of many ids most often is, as the rows of a statement name them.
 pub(crate) struct NearEach<'a, R, I> {
     table: &'a Table<R>,
     ids: I,

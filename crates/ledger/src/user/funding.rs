@@ -22,12 +22,11 @@ impl UserChain {
     /// less than the low mark. Does nothing if nothing is lacking or a request
     /// is outstanding.
     pub(crate) fn ask_for_funds(&mut self, core: &mut Core, number: u32) {
-        let proxy = self.proxies.row(number);
-        let amount = self.lacking(number);
-        let wanted = !amount.is_zero() && proxy.request.is_none();
+        let wanted = self.wanted(number);
         let hf_chain = core.rules.hf_chain;
-        let sent = wanted && self.requests < UNANSWERED_MAX && core.channels.may_begin(hf_chain);
-        if sent {
+        let may_send = self.requests < UNANSWERED_MAX && core.channels.may_begin(hf_chain);
+        if let Some(amount) = wanted.filter(|_| may_send) {
+            let proxy = self.proxies.row(number);
             let (account, asset) = (proxy.id, proxy.asset);
             let request = FundRequest { account, asset, amount };
             core.channels.send(hf_chain, Message::FundRequest(request));
@@ -36,13 +35,12 @@ impl UserChain {
                 Some(Box::new(FundsRequested { amount, covered }));
             self.requests += 1;
         }
-        self.note_asking(number, wanted && !sent);
+        self.note_asking(number, wanted.is_some() && !may_send);
     }
 
     /// Whether [`UserChain::ask_for_funds`] changes anything.
     pub(crate) fn has_to_ask(&self, number: u32) -> bool {
-        let proxy = self.proxies.row(number);
-        proxy.asking || (proxy.request.is_none() && !self.lacking(number).is_zero())
+        self.proxies.row(number).asking || self.wanted(number).is_some()
     }
 
     /// Sends the requests that could not be sent before, as far as they can be
@@ -95,7 +93,14 @@ impl UserChain {
         Ok(())
     }
 
-    /// How much a proxy should ask for; nothing if it lacks nothing.
+    /// How much a proxy should ask for now; `None` if it lacks nothing or a request is
+    /// outstanding.
+    fn wanted(&self, number: u32) -> Option<Amount> {
+        let amount = self.lacking(number);
+        (self.proxies.row(number).request.is_none() && !amount.is_zero()).then_some(amount)
+    }
+
+    /// How much a proxy lacks.
     fn lacking(&self, number: u32) -> Amount {
         let proxy = self.proxies.row(number);
         let waiting = self.waiting_amount(number);
